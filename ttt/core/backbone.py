@@ -1,0 +1,153 @@
+"""Frozen recurrent backbones: a GRU and a diagonal selective state-space model (SSM).
+
+A backbone maps embeddings to hidden states and carries a recurrent state from one call to the next,
+so that reading a text in pieces equals reading it whole. After pretraining it is frozen: nothing a
+model reads while it is used reaches these weights.
+
+Adding one: subclass `RecurrentBackbone`, then `BACKBONES.register("name", Class)`; docs/extending.md
+shows it in ten lines.
+
+Shapes: B batch, L tokens, D width, H hidden units of one layer, N layers.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ttt.core.scan import scan
+from ttt.lib.registry import Registry
+
+
+class RecurrentBackbone(nn.Module, ABC):
+    """Embeddings in, hidden states and recurrent state out.
+
+    Attributes:
+        state_shape: Shape of one sequence's recurrent state, (N, H).
+    """
+
+    state_shape: tuple[int, int]
+
+    @abstractmethod
+    def forward(
+        self,
+        x_BLD: Float[Tensor, "batch length width"],
+        state_BNH: Float[Tensor, "batch layers hidden"] | None = None,
+    ) -> tuple[Float[Tensor, "batch length width"], Float[Tensor, "batch layers hidden"]]:
+        """Run the recurrence.
+
+        Args:
+            x_BLD: Embedded tokens, at least one per sequence.
+            state_BNH: State after the tokens read so far; None starts from zeros.
+
+        Returns:
+            Hidden states (B, L, D) and the state after the last token (B, N, H).
+        """
+
+
+class BackboneFactory(Protocol):
+    """What a registry entry must be: a class or function that builds a backbone."""
+
+    def __call__(self, *, width: int, layers: int, hidden: int) -> RecurrentBackbone: ...
+
+
+class GruBackbone(RecurrentBackbone):
+    """A stack of pre-norm residual GRU layers.
+
+    Args:
+        width: Embedding width D.
+        layers: Number of layers N.
+        hidden: Units H of each GRU.
+
+    Source: Cho et al. 2014 (arXiv 1406.1078), in the variant of `torch.nn.GRU`; the residual and
+    the pre-norm are own, because a tied head wants the embedding's own directions kept.
+    """
+
+    def __init__(self, *, width: int, layers: int, hidden: int) -> None:
+        super().__init__()
+        self.state_shape = (layers, hidden)
+        self.norms = nn.ModuleList(nn.RMSNorm(width) for _ in range(layers))
+        self.cells = nn.ModuleList(nn.GRU(width, hidden, batch_first=True) for _ in range(layers))
+        self.outs = nn.ModuleList(nn.Linear(hidden, width, bias=False) for _ in range(layers))
+
+    def forward(
+        self,
+        x_BLD: Float[Tensor, "batch length width"],
+        state_BNH: Float[Tensor, "batch layers hidden"] | None = None,
+    ) -> tuple[Float[Tensor, "batch length width"], Float[Tensor, "batch layers hidden"]]:
+        """See `RecurrentBackbone.forward`."""
+        finals: list[Tensor] = []
+        for n, (norm, cell, out) in enumerate(zip(self.norms, self.cells, self.outs, strict=True)):
+            start_1BH = None if state_BNH is None else state_BNH[None, :, n].contiguous()
+            y_BLH, end_1BH = cell(norm(x_BLD), start_1BH)
+            x_BLD = x_BLD + out(y_BLH)
+            finals.append(end_1BH[0])
+        return x_BLD, torch.stack(finals, dim=1)
+
+
+class SsmLayer(nn.Module):
+    """One diagonal selective SSM: `s_t = a_t s_(t-1) + (1 - a_t) v_t`, read through a gate.
+
+    The decay `a_t = sigmoid(W_a u_t + bias)` depends on the input, which makes the recurrence
+    selective; `1 - a_t` is computed as `sigmoid(-.)`, so that it does not vanish in rounding when
+    the decay is close to one.
+
+    Source: selectivity from Gu & Dao 2023 (arXiv 2312.00752, section 3.2), in the state size of one
+    and convex form of Feng et al. 2024 (arXiv 2410.01201, minGRU); bias spread is own: time scales
+    from about 2 to 400 tokens, log-spaced, as S4D's initialisation does for its real decays.
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.norm = nn.RMSNorm(width)
+        self.value_and_gate = nn.Linear(width, 2 * hidden, bias=False)
+        self.decay = nn.Linear(width, hidden)
+        self.out = nn.Linear(hidden, width, bias=False)
+        with torch.no_grad():
+            self.decay.bias.copy_(torch.linspace(0.0, 6.0, hidden))
+
+    def forward(
+        self,
+        x_BLD: Float[Tensor, "batch length width"],
+        start_BH: Float[Tensor, "batch hidden"] | None,
+    ) -> tuple[Float[Tensor, "batch length width"], Float[Tensor, "batch hidden"]]:
+        """Return the layer's residual output and its state after the last token."""
+        u_BLD = self.norm(x_BLD)
+        value_BLH, gate_BLH = self.value_and_gate(u_BLD).chunk(2, dim=-1)
+        logit_BLH = self.decay(u_BLD)
+        s_BLH = scan(torch.sigmoid(logit_BLH), torch.sigmoid(-logit_BLH) * value_BLH, start_BH)
+        return x_BLD + self.out(s_BLH * nn.functional.silu(gate_BLH)), s_BLH[:, -1]
+
+
+class SsmBackbone(RecurrentBackbone):
+    """A stack of `SsmLayer`.
+
+    Args:
+        width: Embedding width D.
+        layers: Number of layers N.
+        hidden: State channels H of each layer.
+    """
+
+    def __init__(self, *, width: int, layers: int, hidden: int) -> None:
+        super().__init__()
+        self.state_shape = (layers, hidden)
+        self.layers = nn.ModuleList(SsmLayer(width, hidden) for _ in range(layers))
+
+    def forward(
+        self,
+        x_BLD: Float[Tensor, "batch length width"],
+        state_BNH: Float[Tensor, "batch layers hidden"] | None = None,
+    ) -> tuple[Float[Tensor, "batch length width"], Float[Tensor, "batch layers hidden"]]:
+        """See `RecurrentBackbone.forward`."""
+        finals: list[Tensor] = []
+        for n, layer in enumerate(self.layers):
+            x_BLD, end_BH = layer(x_BLD, None if state_BNH is None else state_BNH[:, n])
+            finals.append(end_BH)
+        return x_BLD, torch.stack(finals, dim=1)
+
+
+BACKBONES: Registry[BackboneFactory] = Registry("backbone")
+BACKBONES.register("gru", GruBackbone)
+BACKBONES.register("ssm", SsmBackbone)

@@ -1,0 +1,1 @@
+"""The vocabulary of guarded change and the transaction itself: no tensor, no disk, no web."""
