@@ -1,0 +1,1 @@
+"""Bugs planted on purpose, each with the test that must see it."""
