@@ -1,0 +1,184 @@
+"""Canaries as tensors: texts whose loss must not rise, read once and probed after every change.
+
+The backbone is frozen, so what it makes of a canary (its features) never changes: a probe is one
+product with the head. The reading after one change is the reading before the next, and its logits
+are kept, because the logits are linear in the adapter: the canary losses anywhere on the line
+between two probed points cost no further product (`CanaryReading.towards`).
+
+Shapes: C canaries, N their predicted positions together, D width, V vocabulary.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ttt.core.closed_form import Batch, make_batch, target_log_probabilities
+from ttt.core.model import LanguageModel, adapt
+from ttt.core.objective import TTTObjective
+from ttt.core.tokens import BOS_ID, TextEncoder
+from ttt.errors import ConfigError
+from ttt.lib.seeds import derive_seed
+
+TOKENS_MIN = 4
+"""A canary shorter than this says nothing about what the model knows."""
+
+
+class CanaryReading:
+    """The losses of a canary set under one adapter, and what the next step needs of them.
+
+    Args:
+        canaries: The set that was read.
+        logits_NV: Its logits under that adapter.
+    """
+
+    def __init__(
+        self, canaries: "CanarySet", logits_NV: Float[Tensor, "predicted vocabulary"]
+    ) -> None:
+        self._canaries = canaries
+        self._logits_NV = logits_NV
+
+    @cached_property
+    def losses_C(self) -> Float[Tensor, " canaries"]:
+        """Mean cross-entropy of each canary, nats per token."""
+        log_probs_N = target_log_probabilities(self._logits_NV, self._canaries.batch.targets_N)
+        return -self._canaries.mean_by_canary(log_probs_N)
+
+    @cached_property
+    def mean_loss(self) -> float:
+        """Mean of the canaries' losses, each counted alike, nats per token."""
+        return float(self.losses_C.mean())
+
+    @cached_property
+    def gradient_DD(self) -> Float[Tensor, "width width"]:
+        """Gradient of `mean_loss` in the adapter."""
+        return self._weighted_gradient(self._canaries.token_weights_N)
+
+    def gradients_CDD(self) -> Float[Tensor, "canaries width width"]:
+        """Gradient of each canary's own loss, for the cone."""
+        weights_N = self._canaries.token_weights_N * len(self._canaries)
+        each = [
+            self._weighted_gradient(weights_N * (self._canaries.owner_N == c))
+            for c in range(len(self._canaries))
+        ]
+        return torch.stack(each)
+
+    def towards(self, other: "CanaryReading", fraction: float) -> "CanaryReading":
+        """The reading at `fraction` of the way to `other`'s adapter; exact, without a product."""
+        logits_NV = torch.lerp(self._logits_NV, other._logits_NV, fraction)
+        return CanaryReading(self._canaries, logits_NV)
+
+    def _weighted_gradient(
+        self, weights_N: Float[Tensor, " predicted"]
+    ) -> Float[Tensor, "width width"]:
+        batch = self._canaries.batch
+        residual_NV = self._logits_NV.softmax(dim=1)
+        rows_N = torch.arange(len(batch), device=residual_NV.device)
+        residual_NV[rows_N, batch.targets_N] -= 1.0
+        errors_ND = residual_NV @ self._canaries.head_VD
+        return (errors_ND * weights_N[:, None]).T @ batch.features_ND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanarySet:
+    """Some canaries, as the frozen part of one model sees them under one objective."""
+
+    batch: Batch
+    owner_N: Int[Tensor, " predicted"]
+    """Which canary each position belongs to."""
+    token_weights_N: Float[Tensor, " predicted"]
+    """1 / (C * length of the owner): weighs every canary alike."""
+    head_VD: Float[Tensor, "vocabulary width"]
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def tokens(self) -> int:
+        """Predicted positions of all canaries together."""
+        return len(self.batch)
+
+    @torch.no_grad()
+    def read(self, adapter_DD: Float[Tensor, "width width"]) -> CanaryReading:
+        """Probe the set under an adapter: one product with the head."""
+        logits_NV = adapt(self.batch.features_ND, adapter_DD) @ self.head_VD.T
+        return CanaryReading(self, logits_NV)
+
+    @torch.no_grad()
+    def losses_float64(
+        self, adapter_DD: Float[Tensor, "width width"]
+    ) -> Float[Tensor, " canaries"]:
+        """The same losses by an independent evaluation in double precision."""
+        adapted_ND = adapt(self.batch.features_ND.double(), adapter_DD.double())
+        logits_NV = adapted_ND @ self.head_VD.double().T
+        log_probs_N = torch.log_softmax(logits_NV, dim=1).gather(1, self.batch.targets_N[:, None])
+        return -self.mean_by_canary(log_probs_N[:, 0])
+
+    def mean_by_canary(self, values_N: Float[Tensor, " predicted"]) -> Float[Tensor, " canaries"]:
+        """Mean of a per-position quantity over each canary."""
+        weights_N = self.token_weights_N.to(values_N.dtype) * self.count
+        sums_C = values_N.new_zeros(self.count)
+        return sums_C.index_add_(0, self.owner_N, values_N * weights_N)
+
+    def directions_DR(self, rank: int) -> Float[Tensor, "width rank"]:
+        """Orthonormal basis of the top `rank` directions of the canaries' features."""
+        _, _, right_RD = torch.linalg.svd(self.batch.features_ND, full_matrices=False)
+        return right_RD[:rank].T.contiguous()
+
+
+def encode_canaries(
+    texts: Sequence[str],
+    *,
+    model: LanguageModel,
+    encoder: TextEncoder,
+    objective: TTTObjective,
+    seed: int = 0,
+) -> CanarySet:
+    """Read canary texts through the frozen part, once.
+
+    Args:
+        texts: The canaries.
+        model: The frozen base.
+        encoder: Its tokenizer.
+        objective: How they are examined; MLM masks depend on `seed` and the canary's place only.
+        seed: Randomness of the masks.
+
+    Raises:
+        ConfigError: There is no canary, or one is too short to be examined.
+    """
+    if not texts:
+        raise ConfigError("A probe needs at least one canary text; none was given.")
+    batches = [
+        _encode_one(text, model, encoder, objective, derive_seed(seed, "canary", str(i)))
+        for i, text in enumerate(texts)
+    ]
+    lengths_C = torch.tensor([len(batch) for batch in batches])
+    owner_N = torch.repeat_interleave(torch.arange(len(batches)), lengths_C)
+    device = batches[0].features_ND.device
+    return CanarySet(
+        batch=Batch(
+            features_ND=torch.cat([batch.features_ND for batch in batches]),
+            targets_N=torch.cat([batch.targets_N for batch in batches]),
+        ),
+        owner_N=owner_N.to(device),
+        token_weights_N=(1.0 / (len(batches) * lengths_C[owner_N].float())).to(device),
+        head_VD=model.head_VD.detach(),
+        count=len(batches),
+    )
+
+
+def _encode_one(
+    text: str, model: LanguageModel, encoder: TextEncoder, objective: TTTObjective, seed: int
+) -> Batch:
+    ids = encoder.encode(text)
+    if len(ids) < TOKENS_MIN:
+        raise ConfigError(
+            f"Canary {text!r} has {len(ids)} tokens; give a text of at least {TOKENS_MIN}."
+        )
+    tokens_1L = torch.tensor([[BOS_ID, *ids]], device=model.head_VD.device)
+    examples = objective.examples(tokens_1L, torch.Generator().manual_seed(seed))
+    return make_batch(model, examples)[0]

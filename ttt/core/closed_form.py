@@ -1,0 +1,107 @@
+"""Loss and gradient of the adapter without an autograd graph.
+
+Only the adapter is plastic and everything after it is linear, so the gradient is one product:
+with `h' = f + W f`, `p = softmax(E h')` and `d_n = E^T (p_n - onehot(y_n))`,
+
+    dL/dW = (1/N) sum_n d_n f_n^T.
+
+No graph is built, no parameter needs `requires_grad`, and the features f of a fixed text never
+change, so a canary's are computed once in its life. `objective.compute_loss` with autograd is the
+readable twin.
+
+Shapes: N predicted positions, D width, V vocabulary, C canaries.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ttt.core.model import LanguageModel, adapt
+from ttt.core.objective import Examples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What the frozen part makes of some examples: all a fast-weight update needs."""
+
+    features_ND: Float[Tensor, "predicted width"]
+    targets_N: Int[Tensor, " predicted"]
+
+    def __len__(self) -> int:
+        return int(self.targets_N.shape[0])
+
+
+@torch.no_grad()
+def make_batch(
+    model: LanguageModel,
+    examples: Examples,
+    state_BNH: Float[Tensor, "batch layers hidden"] | None = None,
+) -> tuple[Batch, Float[Tensor, "batch layers hidden"]]:
+    """Read examples through the frozen part; also returns the recurrent state after them."""
+    features_BSD, end_BNH = model.features(examples.inputs_BS, state_BNH)
+    flat_ND = features_BSD.flatten(0, 1)
+    if examples.positions_N.shape[0] != flat_ND.shape[0]:
+        flat_ND = flat_ND[examples.positions_N]
+    return Batch(features_ND=flat_ND, targets_N=examples.targets_N), end_BNH
+
+
+@torch.no_grad()
+def log_probabilities(
+    batch: Batch,
+    head_VD: Float[Tensor, "vocabulary width"],
+    adapter_DD: Float[Tensor, "width width"] | None = None,
+) -> Float[Tensor, " predicted"]:
+    """Log-probability of each target, in nats, under frozen base plus adapter."""
+    logits_NV = adapt(batch.features_ND, adapter_DD) @ head_VD.T
+    return target_log_probabilities(logits_NV, batch.targets_N)
+
+
+def target_log_probabilities(
+    logits_NV: Float[Tensor, "predicted vocabulary"], targets_N: Int[Tensor, " predicted"]
+) -> Float[Tensor, " predicted"]:
+    """`log softmax(logits)[target]` row by row."""
+    picked_N = logits_NV.gather(1, targets_N[:, None])[:, 0]
+    return picked_N - logits_NV.logsumexp(dim=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossAndGradient:
+    """The objective on a batch, and which way it falls."""
+
+    log_probs_N: Float[Tensor, " predicted"]
+    """Log-probability of each target, nats."""
+    gradient_DD: Float[Tensor, "width width"]
+    """dL/dW of the mean loss."""
+    errors_ND: Float[Tensor, "predicted width"]
+    """`d_n`: the loss gradient at each adapted feature vector, not divided by N."""
+
+    @property
+    def loss(self) -> Float[Tensor, ""]:
+        """Mean cross-entropy, nats per token."""
+        return -self.log_probs_N.mean()
+
+
+@torch.no_grad()
+def loss_and_gradient(
+    batch: Batch,
+    head_VD: Float[Tensor, "vocabulary width"],
+    adapter_DD: Float[Tensor, "width width"],
+) -> LossAndGradient:
+    """Mean cross-entropy of `batch` and its exact gradient in the adapter.
+
+    Source: softmax regression through a linear layer; checked against autograd in the tests.
+    """
+    logits_NV = adapt(batch.features_ND, adapter_DD) @ head_VD.T
+    at_N1 = batch.targets_N[:, None]
+    log_norm_N1 = logits_NV.logsumexp(dim=1, keepdim=True)
+    log_probs_N = (logits_NV.gather(1, at_N1) - log_norm_N1)[:, 0]
+    residual_NV = logits_NV.sub_(log_norm_N1).exp_()
+    residual_NV.scatter_add_(1, at_N1, residual_NV.new_full(at_N1.shape, -1.0))
+    errors_ND = residual_NV @ head_VD
+    return LossAndGradient(
+        log_probs_N=log_probs_N,
+        gradient_DD=errors_ND.T @ batch.features_ND / len(batch),
+        errors_ND=errors_ND,
+    )

@@ -1,0 +1,282 @@
+"""Safety-projected fast weights (SPFW): the write guard, on the step the optimiser really took.
+
+    step of any rule -> (feature null-space) -> (cone) -> ball -> shrink to the budget
+
+The budget is anchored at the session's start: after every commit the mean canary loss may stand at
+most `budget_nats` above where it stood under the anchor's weights, and no single canary more than
+`canary_limit_nats`. A per-step limit would not stop a slow drift; a budget of zero would stop all
+learning (for a linear adapter each canary's loss is convex, so every step is worse than forecast).
+
+Shrinking is exact by that convexity: on the segment from an admissible point to an inadmissible one
+the chord lies above the loss, so the point where the *chord* meets the limit is admissible, and
+repeating this from there creeps up to the largest admissible fraction from below. `line` shrinks
+the new step only; `radial` shrinks everything learned since the anchor, which refuses nothing but
+lets a hostile step erase memory.
+
+Covered: any optimiser, any curvature, on the probed canaries (exactly). Not covered: text that no
+canary resembles, an attacker who knows the probe set, what is learned inside the budget.
+
+Source: own, measured in docs/tuning.md; the cone is the dual QP of GEM (Lopez-Paz & Ranzato 2017,
+arXiv 1706.08840) solved by Hildreth's method (1957).
+
+Shapes: D width, C canaries of the projection set, R rank.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ttt.core.canaries import CanaryReading, CanarySet
+from ttt.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpfwConfig:
+    """Limits of the write guard; the defaults come from `python -m benchmarks.tune`."""
+
+    budget_nats: float = 0.05
+    """Largest rise of the mean canary loss since the session's start, nats per token."""
+    canary_limit_nats: float = 0.25
+    """The same for each canary alone."""
+    shrink: Literal["line", "radial"] = "line"
+    """What gives way when the whole step does not fit; see the module's text."""
+    probes_max: int = 4
+    """Points tried on the segment, the full step not counted."""
+    ball_radius: float | None = None
+    """Largest Frobenius norm of everything learned since the start; None sets no ball."""
+    cone: bool = False
+    """Project the step so that no projection canary's loss rises to first order."""
+    eps_dot: float = 0.0
+    """Cone margin, absolute: `<step, -g> >= eps_dot + eps_cos |step| |g|`."""
+    eps_cos: float = 0.0
+    """Cone margin, as a cosine in [0, 1)."""
+    passes: int = 1
+    """Sweeps of Hildreth's method over the projection canaries."""
+    stall_ratio: float = 0.99
+    """A cone that removes more than this share of the step suppresses the write."""
+    null_space_rank: int = 0
+    """Feature directions of the projection canaries that may not be written at all; 0 is off."""
+
+    def __post_init__(self) -> None:
+        for name in ("budget_nats", "canary_limit_nats", "eps_dot"):
+            value = getattr(self, name)
+            if not (0.0 <= value < math.inf):
+                raise ConfigError(f"{name} must be a finite number >= 0, not {value!r}.")
+        if not (0.0 <= self.eps_cos < 1.0):
+            raise ConfigError(f"eps_cos must lie in [0, 1), not {self.eps_cos!r}.")
+        if not (0.0 < self.stall_ratio <= 1.0):
+            raise ConfigError(f"stall_ratio must lie in (0, 1], not {self.stall_ratio!r}.")
+        if self.ball_radius is not None and not (0.0 < self.ball_radius < math.inf):
+            raise ConfigError(f"ball_radius must be a positive number, not {self.ball_radius!r}.")
+        if self.passes < 1 or self.probes_max < 1 or self.null_space_rank < 0:
+            raise ConfigError("passes and probes_max must be >= 1, null_space_rank >= 0.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConeStats:
+    """What the cone found and removed; dots are with the canaries' descent directions."""
+
+    violations_before: int
+    violations_after: int
+    min_dot_before: float
+    min_dot_after: float
+    removed_ratio: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafeStep:
+    """An admissible point, or the knowledge that there was none."""
+
+    adapter_DD: Float[Tensor, "width width"] | None
+    """The new weights; None when no fraction of the step fits the budget."""
+    reading: CanaryReading
+    """Canary losses at the new weights, or, without any, at the full step."""
+    fraction: float
+    """Share of the step (line) or of all learning since the start (radial) that was kept."""
+    probes: int
+    """Points tried on the segment, the full step not counted."""
+    cone: ConeStats | None = None
+    suppressed: bool = False
+    """The cone removed nearly all of the step, so nothing was written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """Where the session started: what the budget is measured from."""
+
+    adapter_DD: Float[Tensor, "width width"]
+    reading: CanaryReading
+
+
+def within_budget(
+    reading: CanaryReading, anchor_losses_C: Float[Tensor, " canaries"], config: SpfwConfig
+) -> bool:
+    """Whether mean and every single canary stand within their limits; NaN is never within."""
+    rises_C = reading.losses_C - anchor_losses_C
+    in_mean = float(rises_C.mean()) <= config.budget_nats
+    return in_mean and float(rises_C.max()) <= config.canary_limit_nats
+
+
+@torch.no_grad()
+def safe_step(
+    adapter_DD: Float[Tensor, "width width"],
+    step_DD: Float[Tensor, "width width"],
+    *,
+    now: CanaryReading,
+    anchor: Anchor,
+    probe: CanarySet,
+    guide: "StepGuide",
+) -> SafeStep:
+    """Turn the step a rule proposes into the step that may be written.
+
+    Args:
+        adapter_DD: Current weights.
+        step_DD: What the optimiser would add to them.
+        now: Probe canaries under `adapter_DD`.
+        anchor: Weights and reading at the session's start.
+        probe: The probe canaries.
+        guide: Limits, and the projection canaries if a projection is on.
+
+    Returns:
+        The admissible weights with their reading, or why there are none.
+    """
+    config = guide.config
+    step_DD, cone = guide.project(step_DD, adapter_DD)
+    if cone is not None and not (cone.removed_ratio <= config.stall_ratio):
+        return SafeStep(
+            adapter_DD=None, reading=now, fraction=0.0, probes=0, cone=cone, suppressed=True
+        )
+    target_DD = into_ball(adapter_DD + step_DD, anchor.adapter_DD, config.ball_radius)
+    full = probe.read(target_DD)
+    if within_budget(full, anchor.reading.losses_C, config):
+        return SafeStep(adapter_DD=target_DD, reading=full, fraction=1.0, probes=0, cone=cone)
+    origin_DD, origin = (
+        (adapter_DD, now) if config.shrink == "line" else (anchor.adapter_DD, anchor.reading)
+    )
+    fraction, reading, probes = shrink_to_budget(origin, full, anchor.reading.losses_C, config)
+    kept_DD = torch.lerp(origin_DD, target_DD, fraction) if fraction > 0.0 else None
+    return SafeStep(
+        adapter_DD=kept_DD, reading=reading, fraction=fraction, probes=probes, cone=cone
+    )
+
+
+def shrink_to_budget(
+    origin: CanaryReading,
+    full: CanaryReading,
+    anchor_losses_C: Float[Tensor, " canaries"],
+    config: SpfwConfig,
+) -> tuple[float, CanaryReading, int]:
+    """The largest fraction of the way from `origin` to `full` found to fit the budget.
+
+    Every fraction returned above zero was probed and fits; zero means that none tried did.
+
+    Returns:
+        Fraction, the reading there (at `full` when the fraction is 0), and the points tried.
+    """
+    low, low_reading = 0.0, origin
+    high, high_reading = 1.0, full
+    tried = 0
+    while tried < config.probes_max and high - low > 0.05 * high:
+        guess = _chord_crossing(low_reading, high_reading, anchor_losses_C, config)
+        fraction = low + (high - low) * (guess if guess >= 0.05 else 0.5)
+        reading = origin.towards(full, fraction)
+        tried += 1
+        if within_budget(reading, anchor_losses_C, config):
+            low, low_reading = fraction, reading
+        else:
+            high, high_reading = fraction, reading
+    return (low, low_reading, tried) if low > 0.0 else (0.0, full, tried)
+
+
+def _chord_crossing(
+    low: CanaryReading,
+    high: CanaryReading,
+    anchor_losses_C: Float[Tensor, " canaries"],
+    config: SpfwConfig,
+) -> float:
+    """Where the first chord from `low` to `high` meets its limit, as a share of the segment.
+
+    Returns 0 for anything not finite, which makes the caller halve.
+    """
+    rises_low_C, rises_high_C = low.losses_C - anchor_losses_C, high.losses_C - anchor_losses_C
+    values_low = torch.cat([rises_low_C.mean()[None], rises_low_C]).double()
+    values_high = torch.cat([rises_high_C.mean()[None], rises_high_C]).double()
+    limits = torch.full_like(values_low, config.canary_limit_nats)
+    limits[0] = config.budget_nats
+    over = ~(values_high <= limits)
+    room, climb = (limits - values_low)[over], (values_high - values_low)[over]
+    shares = torch.nan_to_num(room / climb, nan=0.0, posinf=0.0, neginf=0.0)
+    return max(0.0, float(shares.min())) if shares.numel() else 0.0
+
+
+def into_ball(
+    target_DD: Float[Tensor, "width width"],
+    centre_DD: Float[Tensor, "width width"],
+    radius: float | None,
+) -> Float[Tensor, "width width"]:
+    """The nearest point to `target_DD` within `radius` of `centre_DD` (Frobenius)."""
+    if radius is None:
+        return target_DD
+    distance = float((target_DD - centre_DD).norm())
+    if distance <= radius:
+        return target_DD
+    return centre_DD + (target_DD - centre_DD) * (radius / distance)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepGuide:
+    """The limits, and the projection set where a projection is on."""
+
+    config: SpfwConfig
+    projection: CanarySet | None = None
+    forbidden_DR: Float[Tensor, "width rank"] | None = None
+    """Feature directions that may not be written (`CanarySet.directions_DR`)."""
+
+    def project(
+        self, step_DD: Float[Tensor, "width width"], adapter_DD: Float[Tensor, "width width"]
+    ) -> tuple[Float[Tensor, "width width"], ConeStats | None]:
+        """Null-space and cone, whichever are on."""
+        if self.forbidden_DR is not None:
+            step_DD = step_DD - (step_DD @ self.forbidden_DR) @ self.forbidden_DR.T
+        if not self.config.cone or self.projection is None:
+            return step_DD, None
+        descent_CK = -self.projection.read(adapter_DD).gradients_CDD().flatten(1)
+        projected_K, stats = project_to_cone(step_DD.flatten(), descent_CK, self.config)
+        return projected_K.view_as(step_DD), stats
+
+
+def project_to_cone(
+    step_K: Float[Tensor, " entries"],
+    descent_CK: Float[Tensor, "canaries entries"],
+    config: SpfwConfig,
+) -> tuple[Float[Tensor, " entries"], ConeStats]:
+    """The nearest step whose dot with every descent direction reaches its margin.
+
+    Solves the dual QP over the C multipliers by Hildreth's cyclic method: each sweep corrects every
+    violated constraint in turn and takes back corrections that turned out too large. One constraint
+    is met exactly after one sweep; several converge linearly.
+    """
+    margins_C = config.eps_dot + config.eps_cos * step_K.norm() * descent_CK.norm(dim=1)
+    gram_CC = descent_CK @ descent_CK.T
+    dots_C = descent_CK @ step_K
+    lambda_C = torch.zeros_like(dots_C)
+    for _ in range(config.passes):
+        for c in range(descent_CK.shape[0]):
+            if float(gram_CC[c, c]) > 0.0:
+                gap = margins_C[c] - dots_C[c] - gram_CC[c] @ lambda_C
+                lambda_C[c] = torch.clamp(lambda_C[c] + gap / gram_CC[c, c], min=0.0)
+    projected_K = step_K + lambda_C @ descent_CK
+    after_C = descent_CK @ projected_K
+    slack_C = 1e-6 * projected_K.norm() * descent_CK.norm(dim=1)
+    removed = float((lambda_C @ descent_CK).norm() / step_K.norm()) if step_K.any() else 0.0
+    return projected_K, ConeStats(
+        violations_before=int((~(dots_C >= margins_C)).sum()),
+        violations_after=int((~(after_C >= margins_C - slack_C)).sum()),
+        min_dot_before=float(dots_C.min()),
+        min_dot_after=float(after_C.min()),
+        removed_ratio=removed,
+    )
