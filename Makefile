@@ -51,7 +51,7 @@ tune: ## search the shipped defaults again
 	$(PYTHON) -m benchmarks.tune
 
 soak: ## the long forms: slow tests and many more random examples
-	HYPOTHESIS_PROFILE=soak $(PYTHON) -m pytest --timeout 3600 -m "slow or not slow"
+	CI=true HYPOTHESIS_PROFILE=soak $(PYTHON) -m pytest --timeout 3600 -m "slow or not slow"
 
 clean: ## caches and builds; never artifacts, models or the environment
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
