@@ -15,6 +15,7 @@ import importlib.machinery
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
@@ -67,7 +68,11 @@ def run_child(mutant: Mutant, source: str, log: int) -> NoReturn:
         os.dup2(log, sys.stderr.fileno())
         plant(ROOT / mutant.path, source)
         options = ["-q", "-x", "-p", "no:cacheprovider", f"--timeout={TIMEOUT_S}"]
+        options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of what is preloaded
         status = int(pytest.main([*options, mutant.test]))
+    except BaseException:  # the parent must hear of it, and no child may return into its loop
+        traceback.print_exc()
+        raise
     finally:
         sys.stdout.flush()
         os._exit(status)
