@@ -65,7 +65,7 @@ class FastState:
     canary_rises: RobustHistory
     """Of committed changes, nats per token."""
     reading: CanaryReading | None
-    """Canary losses under `adapter_DD`: derived from it, kept to save a pass; None without probe."""
+    """Canary losses under `adapter_DD`: derived, kept to save a pass; None without probe."""
 
     def fingerprint(self) -> str:
         """SHA-256 over every byte the next step depends on."""
@@ -205,7 +205,7 @@ class FastWeightUpdate:
     guide: StepGuide | None
     """The write guard's limits; None is plain mode: the whole step, judged afterwards."""
     scale: float = 1.0
-    """Share of the rule's step that is proposed at all; the gate may lower it instead of blocking."""
+    """Share of the rule's step that is proposed; the gate may lower it instead of blocking."""
     report: StepReport | None = None
 
     def snapshot(self) -> FastState:

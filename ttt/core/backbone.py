@@ -1,7 +1,7 @@
 """Frozen recurrent backbones: a GRU and a diagonal selective state-space model (SSM).
 
-A backbone maps embeddings to hidden states and carries a recurrent state from one call to the next,
-so that reading a text in pieces equals reading it whole. After pretraining it is frozen: nothing a
+A backbone maps embeddings to hidden states and carries a recurrent state from one call to the
+next, so that reading a text in pieces equals reading it whole. After pretraining it is frozen: nothing a
 model reads while it is used reaches these weights.
 
 Adding one: subclass `RecurrentBackbone`, then `BACKBONES.register("name", Class)`; docs/extending.md

@@ -180,9 +180,12 @@ def shrink_to_budget(
     low, low_reading = 0.0, origin
     high, high_reading = 1.0, full
     tried = 0
-    while tried < config.probes_max and high - low > 0.05 * high:
-        guess = _chord_crossing(low_reading, high_reading, anchor_losses_C, config)
-        fraction = low + (high - low) * (guess if guess >= 0.05 else 0.5)
+    while tried < config.probes_max and high - low > 0.1 * high:
+        share = _chord_crossing(low_reading, high_reading, anchor_losses_C, config)
+        # Bold and safe in turn: losses grow about quadratically, so the root of the chord's share
+        # is close to the crossing but may overshoot; the share itself never does.
+        bold = tried % 2 == 0 and share > 0.0
+        fraction = low + (high - low) * ((math.sqrt(share) if bold else share) or 0.5)
         reading = origin.towards(full, fraction)
         tried += 1
         if within_budget(reading, anchor_losses_C, config):

@@ -59,9 +59,9 @@ class BytePairs:
 
 
 class HashedWords:
-    """Words and punctuation marks, each hashed to one of `vocab_size` ids.
+    r"""Words and punctuation marks, each hashed to one of `vocab_size` ids.
 
-    Source: the documented toy tokenizer (regex `\\w+|[^\\w\\s]`, stable 64-bit hash); the hash is
+    Source: the documented toy tokenizer (regex `\w+|[^\w\s]`, stable 64-bit hash); the hash is
     BLAKE2b, because Python's own differs from process to process. The four special ids are kept
     free.
     """

@@ -34,7 +34,7 @@ class Audit:
         return self._rise("keep", adapter_DD)
 
     def forbid_excess_fall(self, adapter_DD: torch.Tensor) -> float:
-        """How much further the forbid texts' loss fell than the benign controls', nats per token."""
+        """How much further the loss of the forbid texts fell than the controls', nats per token."""
         return self._rise("control", adapter_DD) - self._rise("forbid", adapter_DD)
 
     def _rise(self, kind: str, adapter_DD: torch.Tensor) -> float:

@@ -6,6 +6,7 @@ disturbs its neighbours. An error inside the batch cannot be pinned on one membe
 """
 
 from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from ttt.errors import RestoreFailedError
@@ -72,16 +73,11 @@ def attempt_many(
         return receipts
 
     try:
-        active = everyone
-        for stage in gate:
-            active = _rule(stage, active, verdicts)
-        admitted = active
-        for journal, print_, runs in zip(journals, before, admitted, strict=True):
-            if runs:
-                journal.intend(batch.kind, print_)
+        admitted = _rule_in_turn(gate, everyone, verdicts)
+        for i in compress(range(batch.size), admitted):
+            journals[i].intend(batch.kind, before[i])
         batch.apply(admitted)
-        for probe in probes:
-            active = _rule([probe], active, verdicts)
+        active = _rule_in_turn([[probe] for probe in probes], admitted, verdicts)
     except BaseException as error:
         cause = f"{type(error).__name__}: {error}"
         try:
@@ -105,14 +101,15 @@ def _outcome(ran: bool, kept: bool) -> Outcome:
     return Outcome.COMMITTED if kept else Outcome.REVERTED
 
 
-def _rule(
-    stage: Sequence[BatchCheck], active: Sequence[bool], verdicts: list[list[Verdict]]
+def _rule_in_turn(
+    stages: Sequence[Sequence[BatchCheck]], active: Sequence[bool], verdicts: list[list[Verdict]]
 ) -> list[bool]:
-    """Evaluate every check of a stage on the active members and note their verdicts."""
+    """Run the stages; a member that one of them refuses is out of the later ones."""
     still = list(active)
-    for check in stage:
-        for i, verdict in enumerate(check(active)):
-            if active[i]:
+    for stage in stages:
+        entered = tuple(still)
+        for check in stage:
+            for i, verdict in compress(enumerate(check(entered)), entered):
                 verdicts[i].append(verdict)
                 still[i] = still[i] and verdict.allowed
     return still

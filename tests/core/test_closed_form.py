@@ -1,0 +1,45 @@
+"""The closed form is autograd's answer, without a graph."""
+
+import pytest
+import torch
+
+from tests.core.conftest import random_tokens
+from ttt.core.closed_form import log_probabilities, loss_and_gradient, make_batch
+from ttt.core.objective import AutoRegressive, Masked
+
+
+@pytest.mark.parametrize("objective", [AutoRegressive(), Masked(mask_probability=0.3)])
+@pytest.mark.parametrize("length", [2, 63])
+def test_loss_and_gradient_equal_autograd(model, adapter_DD, objective, length):
+    tokens_BL = random_tokens(length)
+    adapter_DD.requires_grad_(True)
+    loss = objective.compute_loss(
+        model, tokens_BL, adapter_DD=adapter_DD, generator=torch.Generator().manual_seed(1)
+    )
+    (expected_DD,) = torch.autograd.grad(loss, adapter_DD)
+    examples = objective.examples(tokens_BL, torch.Generator().manual_seed(1))
+    batch, _ = make_batch(model, examples)
+    learned = loss_and_gradient(batch, model.head_VD, adapter_DD.detach())
+    assert torch.allclose(learned.loss, loss.detach(), atol=1e-6)
+    assert torch.allclose(learned.gradient_DD, expected_DD, atol=1e-6)
+    assert torch.allclose(
+        learned.log_probs_N,
+        log_probabilities(batch, model.head_VD, adapter_DD.detach()),
+        atol=1e-5,
+    )
+
+
+def test_a_step_against_the_gradient_lowers_the_loss(model, adapter_DD):
+    batch, _ = make_batch(model, AutoRegressive().examples(random_tokens(40)))
+    learned = loss_and_gradient(batch, model.head_VD, adapter_DD)
+    after = loss_and_gradient(batch, model.head_VD, adapter_DD - 0.1 * learned.gradient_DD)
+    assert float(after.loss) < float(learned.loss)
+
+
+def test_reading_in_pieces_equals_reading_whole(model):
+    tokens_BL = random_tokens(50)
+    whole_BLD, end_BNH = model.features(tokens_BL)
+    first_BLD, state_BNH = model.features(tokens_BL[:, :17])
+    second_BLD, last_BNH = model.features(tokens_BL[:, 17:], state_BNH)
+    assert torch.allclose(torch.cat([first_BLD, second_BLD], dim=1), whole_BLD, atol=1e-5)
+    assert torch.allclose(last_BNH, end_BNH, atol=1e-5)
