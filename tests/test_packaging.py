@@ -130,7 +130,7 @@ def test_heavy_imports_do_not_delay_help(module):
     assert output_of(sys.executable, "-c", code).split() == []
 
 
-@pytest.mark.skipif(os.environ.get("CI") != "true", reason="takes a minute; CI=true runs it")
+@pytest.mark.skipif(os.environ.get("CI") != "true", reason="takes minutes; CI=true runs it")
 @pytest.mark.timeout(900)
 def test_a_plain_installation_in_a_fresh_environment_runs(tmp_path):
     venv.create(tmp_path / "venv", with_pip=True)
