@@ -6,6 +6,7 @@ what it needs is handed to it, so a gradient cannot reach it and a test can own 
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Generic
 
 from ttt.errors import RestoreFailedError
 from ttt.spine.change import Change, Check, Journal, Outcome, Receipt, Snapshot, Stage, Verdict
@@ -35,43 +36,52 @@ def attempt(
         BaseException: Whatever a check, `apply` or a probe raised, after the undo and after a
             FAILED receipt was recorded.
     """
-    verdicts: list[Verdict] = []
-    before = change.fingerprint()
-    snapshot = change.snapshot()
-
-    def end(outcome: Outcome, error: str = "") -> Receipt:
-        receipt = Receipt(
-            kind=change.kind,
-            outcome=outcome,
-            verdicts=tuple(verdicts),
-            before=before,
-            error=error,
-        )
-        journal.record(receipt)
-        return receipt
-
-    def undo(cause: str) -> None:
-        try:
-            roll_back(change, snapshot, before)
-        except RestoreFailedError as fatal:
-            end(Outcome.FAILED, f"{cause}; {fatal}".lstrip("; "))
-            raise
-
+    trial = _Trial(change, journal)
     try:
-        if not all(_all_allow(stage, verdicts) for stage in gate):
-            return end(Outcome.REFUSED)
-        journal.intend(change.kind, before)
+        if not all(_all_allow(stage, trial.verdicts) for stage in gate):
+            return trial.end(Outcome.REFUSED)
+        journal.intend(change.kind, trial.before)
         change.apply()
-        kept = _allow_in_turn(probes, verdicts)
+        kept = _allow_in_turn(probes, trial.verdicts)
     except BaseException as error:
         cause = f"{type(error).__name__}: {error}"
-        undo(cause)
-        end(Outcome.FAILED, cause)
+        trial.undo(cause)
+        trial.end(Outcome.FAILED, cause)
         raise
     if not kept:
-        undo("")
-        return end(Outcome.REVERTED)
-    return end(Outcome.COMMITTED)
+        trial.undo("the change was refused by a probe")
+        return trial.end(Outcome.REVERTED)
+    return trial.end(Outcome.COMMITTED)
+
+
+class _Trial(Generic[Snapshot]):
+    """One attempt under way: where it started, what was ruled, and how it ends."""
+
+    def __init__(self, change: Change[Snapshot], journal: Journal) -> None:
+        self.verdicts: list[Verdict] = []
+        self.before = change.fingerprint()
+        self._change, self._journal = change, journal
+        self._snapshot = change.snapshot()
+
+    def end(self, outcome: Outcome, error: str = "") -> Receipt:
+        """Write the receipt."""
+        receipt = Receipt(
+            kind=self._change.kind,
+            outcome=outcome,
+            verdicts=tuple(self.verdicts),
+            before=self.before,
+            error=error,
+        )
+        self._journal.record(receipt)
+        return receipt
+
+    def undo(self, cause: str) -> None:
+        """Roll back; one that fails leaves a receipt too before it is raised on."""
+        try:
+            roll_back(self._change, self._snapshot, self.before)
+        except RestoreFailedError as fatal:
+            self.end(Outcome.FAILED, f"{cause}; {fatal}")
+            raise
 
 
 def roll_back(change: Change[Snapshot], snapshot: Snapshot, before: str) -> None:
