@@ -1,7 +1,6 @@
 """The facade: every ending of a fast-weight change, and what no setting can switch off."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from tests.spine.test_transaction import ListJournal
 from ttt.changes.fast_weights import fresh_fast_weights
 from ttt.core.gate import ChunkText, GateConfig
 from ttt.core.rollback import RollbackConfig
+from ttt.core.rules import UpdateRule
 from ttt.core.spfw import SpfwConfig, StepGuide
 from ttt.errors import ConfigError
 from ttt.guarded.system import SafetyConfig, SafetySystem, canary_rise
@@ -26,8 +26,19 @@ def chunk_text(text: str) -> ChunkText:
     return ChunkText(text=text, carry="", token_ids=np.arange(40))
 
 
-def learn(config: SafetyConfig, text: str = PLAIN, rule_name: str = "sgd", **settings):
-    rule = rule_named(rule_name)
+class Uphill(UpdateRule):
+    """A rule that harms: it climbs the canary loss, whatever the text."""
+
+    def start(self, like_DD):
+        return {}
+
+    def step(self, gradient_DD, features_ND, memory):
+        uphill_DD = PROBE.read(torch.zeros(WIDTH, WIDTH)).gradient_DD
+        return self.lr * uphill_DD / uphill_DD.norm(), memory
+
+
+def learn(config: SafetyConfig, text: str = PLAIN, rule: UpdateRule | None = None, **settings):
+    rule = rule or rule_named("sgd")
     fast = fresh_fast_weights(rule, width=WIDTH, probe=PROBE)
     guide = StepGuide(config=config.spfw) if config.mode == "spfw" else None
     change = update(fast, [lesson(fast, text)], rule, guide=guide, **settings)
@@ -62,11 +73,14 @@ def test_a_heavy_write_on_strange_text_is_refused():
 def test_a_step_over_the_budget_is_shortened_in_spfw_mode_and_undone_in_plain_mode():
     limits = RollbackConfig(rise_nats_max=0.01, drift_nats_max=0.05)
     shortened, change = learn(
-        SafetyConfig(gate=OFF, spfw=SpfwConfig(budget_nats=0.005, canary_limit_nats=1.0))
+        SafetyConfig(gate=OFF, spfw=SpfwConfig(budget_nats=0.005, canary_limit_nats=1.0)),
+        rule=Uphill(lr=0.5),
     )
     assert shortened.outcome is Outcome.COMMITTED
     assert 0.0 < change.report.safe.fraction < 1.0
-    undone, change = learn(SafetyConfig(mode="gate_rollback", gate=OFF, rollback=limits))
+    undone, change = learn(
+        SafetyConfig(mode="gate_rollback", gate=OFF, rollback=limits), rule=Uphill(lr=0.5)
+    )
     assert undone.outcome is Outcome.REVERTED
     assert set(undone.reasons) == {"canary_rise", "drift_budget"}
     assert canary_rise(change).step > 0.05
@@ -75,7 +89,7 @@ def test_a_step_over_the_budget_is_shortened_in_spfw_mode_and_undone_in_plain_mo
 def test_no_room_in_the_budget_is_a_revert_with_that_reason():
     receipt, _ = learn(
         SafetyConfig(gate=OFF, spfw=SpfwConfig(budget_nats=0.0, canary_limit_nats=0.0)),
-        text="zzzzzzzzzzzzzzzzzzzzzzz",
+        rule=Uphill(lr=0.5),
     )
     assert receipt.outcome is Outcome.REVERTED
     assert receipt.reasons == ("budget",)
@@ -129,7 +143,7 @@ def test_several_chunks_are_one_change_kept_or_undone_together():
     config = SafetyConfig(
         mode="gate_rollback", gate=OFF, rollback=RollbackConfig(rise_nats_max=0.0, z_max=0.0)
     )
-    rule = rule_named("sgd")
+    rule = Uphill(lr=0.05)
     fast = fresh_fast_weights(rule, width=WIDTH, probe=PROBE)
     before = fast.state.fingerprint()
     lessons = [lesson(fast, text, i) for i, text in enumerate((PLAIN, "zzzzzzzzzzzzzzzzzz"))]
@@ -145,18 +159,18 @@ def test_the_drift_budget_stops_a_slow_drift_that_every_step_limit_lets_pass():
         gate=OFF,
         rollback=RollbackConfig(rise_nats_max=10.0, z_max=1e9, drift_nats_max=0.5),
     )
-    rule = replace(rule_named("sgd"), lr=0.02)
+    rule = Uphill(lr=0.02)
     fast = fresh_fast_weights(rule, width=WIDTH, probe=PROBE)
     system = SafetySystem(config, ListJournal())
     outcomes, largest = [], 0.0
-    for i in range(300):
-        change = update(fast, [lesson(fast, "zqzqzqzqzqzqzqzqzq", i)], rule)
+    for i in range(60):
+        change = update(fast, [lesson(fast, PLAIN, i)], rule)
         receipt = system.learn(change, [chunk_text(PLAIN)])
         outcomes.append(receipt.outcome)
         largest = max(largest, canary_rise(change).step)
         drift = fast.state.reading.mean_loss - fast.anchor.reading.mean_loss
         assert drift <= 0.5
-    assert largest < 0.5, "no single step comes near the budget"
+    assert largest < 0.25, "no single step comes near the budget"
     assert Outcome.REVERTED in outcomes
 
 
