@@ -1,0 +1,40 @@
+"""The tiled loss against its naive twin: values and gradients."""
+
+import pytest
+import torch
+
+from ttt.text_lm.head_loss import TILE_ROWS, head_loss, naive_head_loss
+
+COUNTS = [1, TILE_ROWS - 1, TILE_ROWS, 2 * TILE_ROWS + 7]
+D, V = 60, 301
+
+
+def case(count: int):
+    generator = torch.Generator().manual_seed(count)
+    features_ND = torch.randn(count, D, generator=generator, requires_grad=True)
+    head_VD = (torch.randn(V, D, generator=generator) / 4).requires_grad_()
+    return features_ND, head_VD, torch.randint(0, V, (count,), generator=generator)
+
+
+def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((found - expected).abs().max() / expected.abs().max())
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize(("precision", "limit"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+def test_values_and_gradients_equal_the_naive_twin(count, precision, limit):
+    features_ND, head_VD, targets_N = case(count)
+    expected = naive_head_loss(features_ND, head_VD, targets_N)
+    found = head_loss(features_ND, head_VD, targets_N, precision=precision)
+    assert relative(found, expected) < limit
+    wanted = torch.autograd.grad(3.0 * expected, (features_ND, head_VD))
+    given = torch.autograd.grad(3.0 * found, (features_ND, head_VD))
+    assert all(relative(g, w) < limit for g, w in zip(given, wanted, strict=True))
+
+
+def test_the_inputs_are_left_as_they_were():
+    features_ND, head_VD, targets_N = case(5)
+    before = features_ND.detach().clone(), head_VD.detach().clone()
+    head_loss(features_ND, head_VD, targets_N).backward()
+    assert torch.equal(features_ND, before[0])
+    assert torch.equal(head_VD, before[1])

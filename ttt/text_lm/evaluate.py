@@ -1,0 +1,69 @@
+"""Held-out loss of a model: nats per token and bits per byte, by objective.
+
+Shapes: B batch, L tokens, V vocabulary.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ttt.core.model import LanguageModel
+from ttt.core.objective import TTTObjective
+from ttt.core.tokens import BytePairs
+from ttt.text_lm.tokenizer import token_bytes
+
+BATCH = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOutLoss:
+    """Mean loss over the predicted tokens of held-out windows."""
+
+    nats_per_token: float
+    bits_per_byte: float
+    tokens: int
+    """How many tokens were predicted."""
+
+
+def held_out_loss(
+    model: LanguageModel,
+    windows_BL: npt.NDArray[np.int64],
+    *,
+    objective: TTTObjective,
+    encoder: BytePairs,
+    seed: int = 0,
+) -> HeldOutLoss:
+    """Loss of a model on windows, each read from a fresh state.
+
+    Args:
+        model: In whatever mode; gradients are not recorded.
+        windows_BL: Token ids.
+        objective: What to predict.
+        encoder: Tells how many bytes each predicted token stands for.
+        seed: For objectives that draw: the same seed hides the same tokens.
+    """
+    bytes_V = torch.from_numpy(token_bytes(encoder))
+    generator = torch.Generator().manual_seed(seed)
+    device = model.head_VD.device
+    nats, tokens, text_bytes = 0.0, 0, 0
+    with torch.no_grad():
+        for start in range(0, len(windows_BL), BATCH):
+            tokens_BL = torch.from_numpy(windows_BL[start : start + BATCH]).to(device)
+            examples = objective.examples(tokens_BL, generator)
+            features_BSD, _ = model.features(examples.inputs_BS)
+            features_ND = features_BSD.flatten(0, 1)[examples.positions_N]
+            logits_NV = (features_ND @ model.head_VD.T).float()
+            total = torch.nn.functional.cross_entropy(
+                logits_NV, examples.targets_N, reduction="sum"
+            )
+            nats += float(total)
+            tokens += len(examples.targets_N)
+            text_bytes += int(bytes_V[examples.targets_N.cpu()].sum())
+    return HeldOutLoss(
+        nats_per_token=nats / tokens,
+        bits_per_byte=nats / math.log(2) / max(text_bytes, 1),
+        tokens=tokens,
+    )

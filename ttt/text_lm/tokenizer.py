@@ -1,0 +1,106 @@
+"""Train a byte-level byte-pair vocabulary, and encode many texts at once.
+
+Lossless by construction: no normaliser, all 256 bytes in the alphabet, and the special tokens are
+never matched inside text, so that a text which spells `<pad>` comes back as it was.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from ttt.core.tokens import SPECIAL_TOKENS, BytePairs
+from ttt.errors import ConfigError, InputError
+
+VOCAB_SIZE_MIN = len(SPECIAL_TOKENS) + 256
+"""The special tokens and one id for each byte: below it some text could not be written."""
+
+
+def train_tokenizer(
+    texts: Iterable[str], *, vocab_size: int = 4096, lines_max: int | None = None
+) -> BytePairs:
+    """Learn merges from texts; the same texts give the same vocabulary.
+
+    Args:
+        texts: What to learn from, in any pieces.
+        vocab_size: Number of ids wanted, special ones and bytes included; a short text may
+            support fewer.
+        lines_max: Read at most so many lines; None reads all.
+
+    Raises:
+        ConfigError: `vocab_size` has no room for the 256 bytes.
+        InputError: There is no text, or it holds half of a surrogate pair.
+    """
+    if not (isinstance(vocab_size, int) and vocab_size >= VOCAB_SIZE_MIN):
+        raise ConfigError(
+            f"vocab_size must be at least {VOCAB_SIZE_MIN} (256 bytes and "
+            f"{len(SPECIAL_TOKENS)} special tokens), not {vocab_size!r}."
+        )
+    if lines_max is not None and not lines_max >= 1:
+        raise ConfigError(f"tokenizer_max_lines must be at least 1, not {lines_max!r}.")
+    lines = islice(_lines(texts), lines_max)
+    first = next(lines, None)
+    if first is None:
+        raise InputError("The corpus holds no text to train a tokenizer on.")
+    tokenizer = tokenizers.Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_chained(first, lines), trainer)
+    return BytePairs(tokenizer.to_str())
+
+
+def encode_many(encoder: BytePairs, texts: list[str]) -> list[list[int]]:
+    """Encode texts in one call, in parallel where the library may.
+
+    Raises:
+        InputError: A text holds half of a surrogate pair, which no bytes stand for.
+    """
+    for text in texts:
+        _check_unicode(text)
+    fast = tokenizers.Tokenizer.from_str(encoder.json)
+    fast.encode_special_tokens = True
+    return [list(encoding.ids) for encoding in fast.encode_batch(texts, add_special_tokens=False)]
+
+
+def token_bytes(encoder: BytePairs) -> npt.NDArray[np.int64]:
+    """How many bytes of text each id stands for (V,); special ids stand for none.
+
+    Source: in the byte-level alphabet every byte is one character (Radford et al. 2019, GPT-2,
+    section 2.2), so a token's length in characters is its length in bytes.
+    """
+    bytes_V = np.zeros(encoder.vocab_size, dtype=np.int64)
+    for token, token_id in json.loads(encoder.json)["model"]["vocab"].items():
+        if token not in SPECIAL_TOKENS:
+            bytes_V[token_id] = len(token)
+    return bytes_V
+
+
+def _check_unicode(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"The text is not Unicode: character {error.start} is {text[error.start]!r}, half of a "
+            "surrogate pair. Replace it."
+        ) from error
+
+
+def _lines(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        _check_unicode(text)
+        yield from text.splitlines(keepends=True)
+
+
+def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from rest
