@@ -1,0 +1,66 @@
+"""Compiled loops: what they may and may not do to arithmetic, and life without a cache folder."""
+
+import numpy as np
+import pytest
+
+from ttt.lib.compiled import can_compile, compiled
+
+LOOP = (
+    "def square(values, out):\n    for i in range(values.size):\n        out[i] = values[i] ** 2\n"
+)
+
+
+def double(values, out):
+    for i in range(values.size):
+        out[i] = 2.0 * values[i]
+
+
+def difference_of_large(values, out):
+    for i in range(values.size):
+        out[i] = (values[i] + 1e20) - 1e20
+
+
+def reciprocal(values, out):
+    for i in range(values.size):
+        out[i] = 1.0 / values[i]
+
+
+def run(function, *values):
+    source = np.array(values)
+    out = np.empty_like(source)
+    compiled(function)(source, out)
+    return out
+
+
+def test_numba_is_there():
+    assert can_compile()
+
+
+def test_a_compiled_loop_computes_what_it_says():
+    assert run(double, 1.5, -2.0).tolist() == [3.0, -4.0]
+
+
+def test_nan_and_infinity_pass_through():
+    assert np.array_equal(run(double, np.nan, np.inf, -np.inf), [np.nan, np.inf, -np.inf], True)
+
+
+def test_sums_are_not_reordered():
+    assert run(difference_of_large, 1.0).tolist() == [0.0]
+
+
+def test_a_division_by_zero_gives_infinity():
+    assert run(reciprocal, 0.0, -0.0).tolist() == [np.inf, -np.inf]
+
+
+def test_a_wrapper_around_the_loop_is_looked_through():
+    def wrapper(*arguments):
+        pytest.fail("the wrapper was compiled or called")
+
+    wrapper.__wrapped__ = double
+    assert run(wrapper, 4.0).tolist() == [8.0]
+
+
+def test_a_loop_with_no_place_for_its_machine_code_still_compiles():
+    namespace = {}
+    exec(compile(LOOP, "<nowhere>", "exec"), namespace)
+    assert run(namespace["square"], 3.0).tolist() == [9.0]

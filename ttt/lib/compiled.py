@@ -1,0 +1,49 @@
+"""Loops compiled to machine code by numba, once per installation.
+
+Importing this module costs nothing; applying `compiled` imports numba (0.3 s). A module of kernels
+is therefore itself imported late, by the function that needs its first result. The machine code is
+kept beside the source in `__pycache__` or, where that is read-only, in the user's cache folder, or
+wherever `NUMBA_CACHE_DIR` says; without any writable place it is compiled anew in each process.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+Loop = TypeVar("Loop", bound=Callable[..., None])
+
+
+def compiled(loop: Loop) -> Loop:
+    """Compile a function of arrays and numbers that writes into its arguments; a decorator.
+
+    One thread, the interpreter lock released. Multiplication and addition may be fused (one
+    rounding instead of two); nothing else of floating-point arithmetic is relaxed, so NaN and
+    infinity behave as written. Division by zero gives infinity, as in NumPy. Indices are **not**
+    checked: whoever calls a compiled loop checks the shapes first.
+
+    Args:
+        loop: Plain Python that numba understands, defined in a file.
+
+    Returns:
+        The same function, compiled at its first call for each combination of argument types.
+    """
+    import numba
+
+    # A run-time type checker may have wrapped the function; numba must see the one inside.
+    source = inspect.unwrap(loop)
+    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+    try:
+        return cast("Loop", numba.njit(cache=True, **options)(source))
+    except RuntimeError:  # numba found no writable folder for this file
+        return cast("Loop", numba.njit(**options)(source))
+
+
+@functools.cache
+def can_compile() -> bool:
+    """Whether numba is installed and agrees with the installed NumPy; asked once per process."""
+    try:
+        import numba
+    except ImportError:
+        return False
+    return bool(numba.__version__)
