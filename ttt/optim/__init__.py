@@ -1,0 +1,1 @@
+"""Optimizers: how a gradient becomes a step, without knowing whose weights they are."""
