@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ttt.core.fisher import TILE_ROWS, fisher_factors
+from ttt.core.fisher import TILE_ROWS, fisher_factors, split_fisher, with_fisher
 from ttt.core.model import adapt
 from ttt.errors import ConfigError
 
@@ -76,3 +76,15 @@ def test_factors_are_symmetric_and_have_no_negative_curvature(features_ND, head_
 def test_no_text_has_no_fisher_factors(head_VD):
     with pytest.raises(ConfigError, match="at least 1 position"):
         fisher_factors(torch.zeros(0, D), head_VD)
+
+
+def test_factors_survive_the_way_through_a_weight_file(features_ND, head_VD):
+    fisher = fisher_factors(features_ND, head_VD)
+    weights, found = split_fisher(with_fisher({"w": head_VD}, fisher))
+    assert weights.keys() == {"w"}
+    assert torch.equal(found.A_DD, fisher.A_DD)
+    assert torch.equal(found.G_DD, fisher.G_DD)
+
+
+def test_a_weight_file_without_factors_has_none(head_VD):
+    assert split_fisher({"w": head_VD})[1] is None

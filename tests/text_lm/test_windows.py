@@ -55,7 +55,7 @@ def test_the_smallest_corpus_trains_on_one_window_and_holds_out_another():
 
 
 def test_a_corpus_without_room_for_both_is_too_small():
-    with pytest.raises(InputError, match="19 tokens.*at least 20"):
+    with pytest.raises(InputError, match=r"19 tokens.*at least 20"):
         source(19)
 
 

@@ -10,6 +10,7 @@ Source: Martens & Grosse 2015 (arXiv 1503.05671, section 3), K-FAC, for one line
 Shapes: N positions, D width, V vocabulary, R rows of a tile.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +31,23 @@ class Fisher:
     """Second moment of the features."""
     G_DD: Float[Tensor, "width width"]
     """Second moment of the loss's gradient in the adapted feature, under the model's own labels."""
+
+
+SAVED_A, SAVED_G = "fisher.A", "fisher.G"
+"""Names of the factors in a weight file, beside the model's own weights."""
+
+
+def with_fisher(weights: Mapping[str, Tensor], fisher: Fisher) -> dict[str, Tensor]:
+    """Weights and factors under their names in a weight file."""
+    return {**weights, SAVED_A: fisher.A_DD, SAVED_G: fisher.G_DD}
+
+
+def split_fisher(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Fisher | None]:
+    """Take a weight file apart again; factors that are missing were never computed."""
+    weights = {name: t for name, t in tensors.items() if name not in (SAVED_A, SAVED_G)}
+    if not (SAVED_A in tensors and SAVED_G in tensors):
+        return weights, None
+    return weights, Fisher(A_DD=tensors[SAVED_A].float(), G_DD=tensors[SAVED_G].float())
 
 
 def fisher_factors(

@@ -15,17 +15,14 @@ import safetensors
 import safetensors.torch
 
 from ttt.core.base import Base
-from ttt.core.fisher import Fisher
+from ttt.core.fisher import split_fisher
 from ttt.core.model import ModelConfig
 from ttt.core.restore import restore_model
 from ttt.core.tokens import BytePairs
 from ttt.errors import CorruptArtifactError, NotFoundError, UnknownNameError
 from ttt.lib import strict_json
 
-RECORD = "starter.json"
-TOKENIZER = "tokenizer.json"
-FISHER_A, FISHER_G = "fisher.A", "fisher.G"
-"""Names of the two factors in a weight file, beside the model's parameters."""
+RECORD, TOKENIZER = "starter.json", "tokenizer.json"
 
 
 def starter_record() -> Mapping[str, Any]:
@@ -64,12 +61,12 @@ def load_starter(backbone: str = "gru") -> Base:
         config = ModelConfig(**{field.name: saved[field.name] for field in fields(ModelConfig)})
         file = f"{backbone}.safetensors"
         tokenizer_json = _verified(TOKENIZER, digests[TOKENIZER]).decode()
-        weights = safetensors.torch.load(_verified(file, digests[file]))
-        fisher = Fisher(A_DD=weights.pop(FISHER_A).float(), G_DD=weights.pop(FISHER_G).float())
+        tensors = safetensors.torch.load(_verified(file, digests[file]))
     except (KeyError, TypeError, safetensors.SafetensorError) as error:
         raise CorruptArtifactError(
             f"The starter model {backbone!r} is damaged ({error}); install the package again."
         ) from error
+    weights, fisher = split_fisher(tensors)
     return Base(
         name=f"starter-{backbone}",
         model=restore_model(config, weights),

@@ -64,10 +64,10 @@ class FitConfig:
                 raise ConfigError(f"{name} must be a whole number of at least 1, not {value!r}.")
         if not (0.0 < self.lr <= 1.0):
             raise ConfigError(f"lr must be above 0 and at most 1, not {self.lr!r}.")
-        for name, upper in (("weight_decay", 1.0), ("momentum", 1.0), ("mlm_share", 1.0)):
+        for name in ("weight_decay", "momentum", "mlm_share"):
             value = getattr(self, name)
-            if not (0.0 <= value <= upper):
-                raise ConfigError(f"{name} must lie between 0 and {upper:g}, not {value!r}.")
+            if not (0.0 <= value < 1.0):
+                raise ConfigError(f"{name} must be at least 0 and below 1, not {value!r}.")
         if self.lr_schedule not in ("cosine", "linear"):
             raise ConfigError(f"lr_schedule must be cosine or linear, not {self.lr_schedule!r}.")
 

@@ -103,8 +103,8 @@ def train_all(
     from ttt.text_lm.tokenizer import train_tokenizer
 
     recipes = (
-        Recipe(backbone="gru", layers=1, fit=FitConfig(steps=2000, lr=0.03)),
-        Recipe(backbone="ssm", layers=4, fit=FitConfig(steps=1100, lr=0.03)),
+        Recipe(backbone="gru", layers=1, fit=FitConfig(steps=2400, lr=0.03)),
+        Recipe(backbone="ssm", layers=4, fit=FitConfig(steps=1800, lr=0.03)),
     )
     tokenizer_json = train_tokenizer(texts.values(), vocab_size=VOCAB_SIZE).json
     jobs = []

@@ -1,6 +1,6 @@
 """Train one starter model in a process of its own, and measure it as it will be loaded.
 
-Shapes: N positions, D width, B windows, L tokens.
+Shapes: B windows, L tokens, T tokens of a source.
 """
 
 import dataclasses
@@ -12,18 +12,16 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from ttt.core.fisher import fisher_factors
+from ttt.core.fisher import with_fisher
 from ttt.core.model import LanguageModel, ModelConfig
 from ttt.core.objective import AutoRegressive, Masked, TTTObjective
 from ttt.core.restore import restore_model
-from ttt.core.starter import FISHER_A, FISHER_G
 from ttt.core.tokens import EOS_ID, BytePairs
 from ttt.lib.terminal import log_console, print_line
 from ttt.store import tensor_files
 from ttt.text_lm.corpus import STDLIB
-from ttt.text_lm.evaluate import held_out_loss
+from ttt.text_lm.evaluate import fisher_over, held_out_loss
 from ttt.text_lm.fit import FitConfig, StepReport, fit
 from ttt.text_lm.tokenizer import encode_many
 from ttt.text_lm.windows import Mixture, Source
@@ -33,9 +31,6 @@ STDLIB_SHARE = 0.28
 but documentation is what the demo reads; it is a fifth of the tokens, so it is seen more often."""
 VALIDATION_WINDOWS = 24
 """Held-out segments of each source."""
-FISHER_BATCHES = 16
-FISHER_BATCH = 16
-"""Together at least 100,000 tokens, for factors of full rank that do not hang on single texts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +83,10 @@ def train_starter(job: Job) -> Trained:
     fit(model, data, recipe.fit, report=clock)
     halves = {name: weight.detach().half() for name, weight in model.state_dict().items()}
     loaded = restore_model(config, halves)
-    factors, fisher_tokens = _fisher(loaded, data)
+    fisher, fisher_tokens = fisher_over(loaded, data, seed=recipe.fit.seed)
     return Trained(
         backbone=recipe.backbone,
-        weights=tensor_files.encode({**halves, **factors}),
+        weights=tensor_files.encode(with_fisher(halves, fisher)),
         figures={
             "config": dataclasses.asdict(config),
             "training": dataclasses.asdict(recipe.fit),
@@ -139,14 +134,6 @@ def measure(
         figures[f"{name}_bits_per_byte"] = round(loss.bits_per_byte, 4)
         figures[f"{name}_tokens"] = loss.tokens
     return figures
-
-
-def _fisher(model: LanguageModel, data: Mixture) -> tuple[dict[str, Tensor], int]:
-    generator = np.random.default_rng(1)
-    batches = [torch.from_numpy(data.draw(FISHER_BATCH, generator)) for _ in range(FISHER_BATCHES)]
-    features_ND = torch.cat([model.features(batch)[0].flatten(0, 1) for batch in batches])
-    fisher = fisher_factors(features_ND, model.head_VD)
-    return {FISHER_A: fisher.A_DD, FISHER_G: fisher.G_DD}, len(features_ND)
 
 
 class _Clock:

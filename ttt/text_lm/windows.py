@@ -104,6 +104,6 @@ class Mixture:
         """`batch` random training windows (B, L), from sources drawn by their shares."""
         sizes = np.array([source.training_tokens for source in self.sources], dtype=np.float64)
         shares = sizes / sizes.sum() if self.shares is None else np.asarray(self.shares)
-        counts = generator.multinomial(batch, shares)
+        counts = generator.multinomial(batch, shares).tolist()
         drawn = [s.draw(n, generator) for s, n in zip(self.sources, counts, strict=True) if n]
         return np.concatenate(drawn)

@@ -1,0 +1,76 @@
+"""From a corpus to a memory-mapped buffer of its tokens, encoded once and then kept.
+
+Shapes: T tokens.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ttt.core.tokens import EOS_ID, BytePairs
+from ttt.store.token_buffers import TokenBuffer, open_token_buffer, save_token_buffer
+from ttt.text_lm.corpus import PIECE_CHARACTERS, Corpus, Document
+from ttt.text_lm.tokenizer import encode_many
+
+KEY_LENGTH = 40
+"""Hexadecimal digits of a digest that name a buffer: 160 bits, so no two corpora share one."""
+
+
+def encoded_corpus(root: Path, corpus: Corpus, encoder: BytePairs) -> TokenBuffer:
+    """The tokens of a corpus, each document ended by `<eos>`; encoded only if nobody did before.
+
+    Args:
+        root: The artifact tree, which keeps the buffer.
+        corpus: What to read; its notices are up to date afterwards.
+        encoder: The tokenizer.
+
+    Raises:
+        InputError: A file that was named cannot be read.
+        CorruptArtifactError: A kept buffer is damaged.
+        StorageError: The disk refused.
+    """
+    key = corpus_key(corpus.documents(), encoder)
+    kept = open_token_buffer(root, key)
+    if kept is None:
+        pieces = encode_documents(corpus.documents(), encoder)
+        about = {"vocab_size": encoder.vocab_size}
+        save_token_buffer(root, key, pieces, vocab_size=encoder.vocab_size, about=about)
+        kept = open_token_buffer(root, key)
+    assert kept is not None, "a buffer that was just saved is there"
+    return kept
+
+
+def corpus_key(documents: Iterable[Document], encoder: BytePairs) -> str:
+    """A digest of the tokenizer and of every document's text and end."""
+    whole = hashlib.sha256(hashlib.sha256(encoder.json.encode()).digest())
+    for document in documents:
+        digest = hashlib.sha256()
+        for piece in document.pieces:
+            digest.update(piece.encode())
+        whole.update(digest.digest())
+    return whole.hexdigest()[:KEY_LENGTH]
+
+
+def encode_documents(documents: Iterable[Document], encoder: BytePairs) -> Iterator[list[int]]:
+    """Token ids, a few documents or pieces of one at a time, so that memory stays bounded."""
+    pieces: list[str] = []
+    ends: list[bool] = []
+    waiting = 0
+    for document in documents:
+        for piece in document.pieces:
+            pieces.append(piece)
+            ends.append(False)
+            waiting += len(piece)
+            if waiting >= PIECE_CHARACTERS:
+                yield _encode(pieces, ends, encoder)
+                pieces, ends, waiting = [], [], 0
+        pieces.append("")
+        ends.append(True)
+    yield _encode(pieces, ends, encoder)
+
+
+def _encode(pieces: list[str], ends: list[bool], encoder: BytePairs) -> list[int]:
+    ids: list[int] = []
+    for piece, end in zip(encode_many(encoder, pieces), ends, strict=True):
+        ids += [EOS_ID] if end else piece
+    return ids
