@@ -31,6 +31,7 @@ class Demo(CommandOptions):
     disable_rollback: bool = False
     forbid: bool = False
     learn: bool = True
+    report: Annotated[Path | None, Flag(bare="report.json")] = None
     device: Annotated[
         Literal["auto", "cpu", "cuda"], Flag(env=("TEXT_LM_DEVICE",), group="machine")
     ] = "auto"
@@ -86,6 +87,11 @@ def read(*argv: str, **environ: str) -> Demo:
         (["--text", "- an item"], "text", "- an item"),
         (["--text=--debug"], "text", "--debug"),
         (["--text", ""], "text", ""),
+        (["--report", "x"], "report", Path("x")),
+        (["--report=x"], "report", Path("x")),
+        (["--report"], "report", Path("report.json")),
+        (["--report", "--learn"], "report", Path("report.json")),
+        (["--learn"], "report", None),
         (["--json"], "json_output", True),
         (["--artifacts-root", "x"], "artifacts_root", Path("x")),
         (["--debug"], "text", None),

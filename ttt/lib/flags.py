@@ -16,7 +16,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -174,13 +174,21 @@ def _add_option(group: argparse._ArgumentGroup, name: str, option: str, field: F
     """One field as one option, or as a pair of switches."""
     text = _help(field)
     if not is_switch(field.annotation):
-        many = {"action": "extend", "nargs": "+"} if takes_many(field.annotation) else {}
         shown = metavar(field.annotation)
-        group.add_argument(f"--{option}", dest=name, metavar=shown, help=text, **many)  # type: ignore[arg-type] # one call for both kinds of option
+        group.add_argument(f"--{option}", dest=name, metavar=shown, help=text, **_arity(field))
         return
     group.add_argument(f"--{option}", dest=name, action="store_true", help=text)
     opposite = f"The opposite of --{option}." if field.default else argparse.SUPPRESS
     group.add_argument(f"--{_opposite(option)}", dest=name, action="store_false", help=opposite)
+
+
+def _arity(field: FieldInfo) -> dict[str, Any]:
+    """How many values the option takes, in argparse's words."""
+    if takes_many(field.annotation):
+        return {"action": "extend", "nargs": "+"}
+    if bare := flag_of(field).bare:
+        return {"nargs": "?", "const": bare}
+    return {}
 
 
 def _opposite(option: str) -> str:

@@ -37,6 +37,8 @@ class Flag:
     """Documented environment variables read beside `TTT_<NAME>`, which wins over them."""
     group: str = "options"
     """The heading of `--help` it stands under."""
+    bare: str = ""
+    """What the option stands for when it is given without a value; empty: it needs one."""
 
 
 @runtime_checkable
