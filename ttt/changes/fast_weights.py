@@ -101,7 +101,12 @@ class FastWeights:
 
 
 def fresh_fast_weights(
-    rule: UpdateRule, *, width: int, probe: CanarySet | None, window: int = 64
+    rule: UpdateRule,
+    *,
+    width: int,
+    probe: CanarySet | None,
+    window: int = 64,
+    device: torch.device | str = "cpu",
 ) -> FastWeights:
     """A new session: adapter zero (the frozen base itself), nothing remembered.
 
@@ -110,8 +115,9 @@ def fresh_fast_weights(
         width: Model width D.
         probe: The canaries its drift is measured on.
         window: Values kept in each robust history.
+        device: Where the frozen base is.
     """
-    adapter_DD = torch.zeros(width, width)
+    adapter_DD = torch.zeros(width, width, device=device)
     reading = None if probe is None else probe.read(adapter_DD)
     history = RobustHistory(window=window)
     state = FastState(

@@ -120,6 +120,7 @@ class Monitor:
             width=base.model.config.width,
             probe=self.probe,
             window=config.history_window,
+            device=base.model.head_VD.device,
         )
         self.guide = self._guide()
         self.safety = SafetySystem(config.safety, ReceiptLog())
