@@ -44,6 +44,7 @@ def test_base64_is_seen_wrapped_or_not():
         "/usr/share/very/long/path/without/any/digit/in/it/at/all/" * 2,
         "abstract_singleton_proxy_factory_bean_implementation_2",
         "31415926535897932384626433832795028841971693993751" * 2,
+        "item0042_row0017_column0003_value0099_total0006_key",
     ],
 )
 def test_long_runs_of_one_case_or_without_digits_are_not_base64(text):
@@ -66,6 +67,13 @@ def test_hex_is_seen_through_the_usual_separators(separator):
 )
 def test_tables_of_numbers_and_chess_moves_are_not_hex(text):
     assert stats(text).hex_share < 0.9
+
+
+@pytest.mark.parametrize(
+    "text", ["3141592653589793" * 8, "faced a bad decade, added a facade " * 4]
+)
+def test_digits_alone_and_letters_alone_are_not_hex(text):
+    assert stats(text).hex_share == 0
 
 
 def test_minified_code_has_brackets_and_no_spaces():
