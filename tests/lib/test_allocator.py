@@ -1,0 +1,32 @@
+"""Freed memory stays: the same block twice costs page faults once."""
+
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import resource, sys
+from ttt.lib.allocator import keep_freed_memory
+if sys.argv[1] == "keep" and not keep_freed_memory():
+    print("unsupported"); raise SystemExit
+def fill():
+    return len(bytearray(b"x") * (48 << 20))
+fill()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    fill()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults(mode: str) -> str:
+    run = [sys.executable, "-c", SCRIPT, mode]
+    return subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_block_that_was_freed_costs_no_fresh_pages_when_it_is_wanted_again():
+    kept = faults("keep")
+    if kept == "unsupported":
+        pytest.skip("this C library has no mallopt")
+    assert int(kept) < 100 < int(faults("default"))
