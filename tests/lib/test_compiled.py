@@ -1,5 +1,6 @@
 """Compiled loops: what they may and may not do to arithmetic, and life without a cache folder."""
 
+import numba
 import numpy as np
 import pytest
 
@@ -8,6 +9,13 @@ from ttt.lib.compiled import can_compile, compiled
 LOOP = (
     "def square(values, out):\n    for i in range(values.size):\n        out[i] = values[i] ** 2\n"
 )
+
+
+@pytest.fixture(autouse=True)
+def fresh_cache(monkeypatch, tmp_path):
+    """Machine code of an earlier run was compiled with the options of that run."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    return tmp_path
 
 
 def double(values, out):
@@ -50,6 +58,11 @@ def test_sums_are_not_reordered():
 
 def test_a_division_by_zero_gives_infinity():
     assert run(reciprocal, 0.0, -0.0).tolist() == [np.inf, -np.inf]
+
+
+def test_machine_code_is_kept_where_the_environment_says(fresh_cache):
+    run(double, 1.0)
+    assert list(fresh_cache.rglob("*.nbc"))
 
 
 def test_a_wrapper_around_the_loop_is_looked_through():

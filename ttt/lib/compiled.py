@@ -4,6 +4,8 @@ Importing this module costs nothing; applying `compiled` imports numba (0.3 s). 
 is therefore itself imported late, by the function that needs its first result. The machine code is
 kept beside the source in `__pycache__` or, where that is read-only, in the user's cache folder, or
 wherever `NUMBA_CACHE_DIR` says; without any writable place it is compiled anew in each process.
+It is renewed when the file of the loop changes, and **not** when the options below do: after such
+a change, `make clean`.
 """
 
 import functools

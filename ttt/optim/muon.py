@@ -15,7 +15,7 @@ https://kellerjordan.github.io/posts/muon/.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeAlias, overload
 
@@ -31,10 +31,10 @@ ends between 0.7 and 1.3, not at 1. Source: Jordan et al. 2024."""
 NORM_MIN = 1e-7
 """Below this Frobenius norm a matrix counts as vanishing and is not blown up to full size."""
 HALF_PRECISION_SIDE_MIN = 256
-"""Smaller side from which the optimizer iterates in bfloat16: two to four times faster there, with
-a relative 1e-2 of rounding on the step. Own: smaller matrices are too cheap to trade their precision."""
+"""Smaller side from which the optimizer iterates in bfloat16: two to four times faster there, for
+a relative 1e-2 of rounding on the step. Own: smaller ones are too cheap to trade precision for."""
 
-RATE_FACTORS: dict[str, Callable[[int, int], float]] = {
+RATE_FACTORS: Mapping[str, Callable[[int, int], float]] = {
     "none": lambda rows, columns: 1.0,
     "original": lambda rows, columns: math.sqrt(max(1.0, rows / columns)),
     "match_rms_adamw": lambda rows, columns: 0.2 * math.sqrt(max(rows, columns)),

@@ -1,0 +1,134 @@
+"""The recurrences against their naive twins: `python -m benchmarks.scan`.
+
+Speed as ratios from one interleaved run, on one thread; the share of the memory's speed, taken
+from a copy in the same run; and the worst float32 error against float64.
+
+Shapes: B batch, L tokens, D width.
+"""
+
+import argparse
+import functools
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from benchmarks.timing import interleaved
+from ttt.core.recurrence_gru import gru_forward
+from ttt.core.scan import blocked_scan, naive_scan, scan, scan_path
+
+SCAN_SHAPES = ((1, 128, 64), (1, 1024, 64), (8, 1024, 64), (32, 128, 256))
+GRU_SHAPES = ((1, 128, 64), (1, 128, 128), (1, 128, 256), (4, 128, 64), (16, 128, 64))
+DECAYS = (2e-6, 1e-4, 0.5, 0.99, 1 - 1e-3, 1 - 1e-4, 1 - 2e-6)
+Row = dict[str, object]
+
+
+def _arguments(shape: tuple[int, int, int], decay: float | None = None) -> list[Tensor]:
+    """Decays (selective ones if `decay` is None), inputs and start, with gradients asked for."""
+    generator = torch.Generator().manual_seed(0)
+    noise_BLD = torch.randn(shape, generator=generator)
+    a_BLD = torch.sigmoid(noise_BLD + 3.0) if decay is None else torch.full(shape, decay)
+    x_BLD = torch.randn(shape, generator=generator)
+    s0_BD = torch.randn(shape[0], shape[2], generator=generator)
+    return [value.requires_grad_() for value in (a_BLD, x_BLD, s0_BD)]
+
+
+def _with_gradients(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
+    states_BLD = function(*inputs)
+    return [states_BLD.detach(), *torch.autograd.grad(states_BLD, inputs, inputs[1])]
+
+
+def scan_row(shape: tuple[int, int, int], rounds: int) -> Row:
+    """Time the three ways on one shape, forward and with gradients."""
+    inputs = _arguments(shape)
+    plain = [value.detach() for value in inputs]
+    ways = {"naive": naive_scan, "torch": blocked_scan, "fast": scan}
+    source_BLD, target_BLD = torch.ones(shape), torch.ones(shape)
+    jobs: dict[str, Callable[[], object]] = {"copy": lambda: target_BLD.copy_(source_BLD)}
+    for name, way in ways.items():
+        jobs[f"{name} forward"] = functools.partial(way, *plain)
+        jobs[f"{name} both"] = functools.partial(_with_gradients, way, inputs)
+    seconds = interleaved(jobs, rounds)
+    tokens = shape[0] * shape[1]
+    return {
+        "shape": "x".join(map(str, shape)),
+        **{
+            f"{name} {job}": round(seconds[f"naive {job}"] / seconds[f"{name} {job}"], 1)
+            for name in ("torch", "fast")
+            for job in ("forward", "both")
+        },
+        "fast us": round(seconds["fast forward"] * 1e6, 1),
+        "both Mtok/s": round(tokens / seconds["fast both"] / 1e6, 1),
+        # Forward reads two arrays and writes one; a copy reads one and writes one.
+        "of copy speed": round(1.5 * seconds["copy"] / seconds["fast forward"], 2),
+    }
+
+
+def gru_row(shape: tuple[int, int, int], rounds: int) -> Row:
+    """Time the compiled GRU recurrence, input projection included, against `torch.nn.GRU`."""
+    batch, length, width = shape
+    gru = torch.nn.GRU(width, width, batch_first=True)
+    w_ih, w_hh, b_ih, b_hh = gru.parameters()
+    x_BLD, h0_BD = torch.randn(batch, length, width), torch.zeros(batch, width)
+
+    def ours() -> Tensor:
+        gates_BLG = torch.nn.functional.linear(x_BLD, w_ih, b_ih)
+        return gru_forward(gates_BLG, w_hh, b_hh, h0_BD)
+
+    with torch.no_grad():
+        seconds = interleaved({"ours": ours, "torch": lambda: gru(x_BLD, h0_BD[None])}, rounds)
+        error = float((ours() - gru(x_BLD, h0_BD[None])[0]).abs().max())
+    return {
+        "shape": "x".join(map(str, shape)),
+        "over torch.nn.GRU": round(seconds["torch"] / seconds["ours"], 1),
+        "us": round(seconds["ours"] * 1e6),
+        "error": f"{error:.0e}",
+    }
+
+
+def error_row(decay: float | None, length: int = 8192) -> Row:
+    """Worst float32 error of values and gradients, over the largest value of each."""
+    narrow = _arguments((1, length, 4), decay)
+    wide = [value.detach().double().requires_grad_() for value in narrow]
+    wanted = _with_gradients(blocked_scan, wide)
+
+    def worst(way: Callable[..., Tensor]) -> str:
+        pairs = zip(_with_gradients(way, narrow), wanted, strict=True)
+        return f"{max(float((g - w).abs().max() / w.abs().max()) for g, w in pairs):.0e}"
+
+    name = "sigmoid(N(3, 1))" if decay is None else f"{decay:.7g}"
+    return {"decay": name, "torch": worst(blocked_scan), "fast": worst(scan)}
+
+
+def run(rounds: int = 15) -> dict[str, list[Row]]:
+    """Measure everything.
+
+    Args:
+        rounds: How often each candidate is timed.
+
+    Returns:
+        Rows by table; speeds are ratios to the naive twin unless the column names a unit.
+    """
+    torch.set_num_threads(1)
+    return {
+        f"scan (fast = {scan_path()}), times as fast as the loop": [
+            scan_row(shape, rounds) for shape in SCAN_SHAPES
+        ],
+        "GRU recurrence without a graph": [gru_row(shape, rounds) for shape in GRU_SHAPES],
+        "float32 error of the scan over 8192 tokens": [error_row(a) for a in (*DECAYS, None)],
+    }
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=15, help="timings of each candidate")
+    for title, rows in run(parser.parse_args().rounds).items():
+        print(f"\n{title}")
+        print("  ".join(f"{name:>17}" for name in rows[0]))
+        for row in rows:
+            print("  ".join(f"{value!s:>17}" for value in row.values()))
+
+
+if __name__ == "__main__":
+    main()
