@@ -36,5 +36,7 @@ def restore_model(config: ModelConfig, weights: Mapping[str, Tensor]) -> Languag
             )
         if not bool(tensor.isfinite().all()):
             raise CorruptArtifactError(f"The saved weight {name} holds values that are not finite.")
-    model.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, assign=True)
+    model.load_state_dict(
+        {name: tensor.detach().clone().float() for name, tensor in weights.items()}, assign=True
+    )
     return model.frozen()

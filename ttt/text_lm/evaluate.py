@@ -12,7 +12,7 @@ import torch
 
 from ttt.core.fisher import Fisher, fisher_factors
 from ttt.core.model import LanguageModel
-from ttt.core.objective import TTTObjective
+from ttt.core.objective import AutoRegressive, Masked, TTTObjective
 from ttt.core.tokens import BytePairs
 from ttt.text_lm.tokenizer import token_bytes
 from ttt.text_lm.windows import Mixture
@@ -71,6 +71,38 @@ def held_out_loss(
         bits_per_byte=nats / math.log(2) / max(text_bytes, 1),
         tokens=tokens,
     )
+
+
+def held_out_losses(
+    model: LanguageModel,
+    windows_BL: npt.NDArray[np.int64],
+    encoder: BytePairs,
+    *,
+    mlm_length: int,
+) -> dict[str, float]:
+    """Losses under both objectives, rounded for a record.
+
+    Args:
+        model: Trained.
+        windows_BL: Held-out token ids.
+        encoder: The tokenizer.
+        mlm_length: The masked objective reads each window's first so many tokens, because it is
+            trained on windows of that length.
+
+    Returns:
+        `ar_` and `mlm_` each with `nats_per_token`, `bits_per_byte` and `tokens`.
+    """
+    figures: dict[str, float] = {}
+    objectives: tuple[tuple[str, TTTObjective, int], ...] = (
+        ("ar", AutoRegressive(), windows_BL.shape[1]),
+        ("mlm", Masked(), mlm_length),
+    )
+    for name, objective, length in objectives:
+        loss = held_out_loss(model, windows_BL[:, :length], objective=objective, encoder=encoder)
+        figures[f"{name}_nats_per_token"] = round(loss.nats_per_token, 4)
+        figures[f"{name}_bits_per_byte"] = round(loss.bits_per_byte, 4)
+        figures[f"{name}_tokens"] = loss.tokens
+    return figures
 
 
 def fisher_over(model: LanguageModel, data: Mixture, *, seed: int) -> tuple[Fisher, int]:

@@ -5,23 +5,22 @@ Shapes: B windows, L tokens, T tokens of a source.
 
 import dataclasses
 import platform
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from ttt.core.fisher import with_fisher
 from ttt.core.model import LanguageModel, ModelConfig
-from ttt.core.objective import AutoRegressive, Masked, TTTObjective
 from ttt.core.restore import restore_model
 from ttt.core.tokens import EOS_ID, BytePairs
 from ttt.lib.terminal import log_console, print_line
 from ttt.store import tensor_files
 from ttt.text_lm.corpus import STDLIB
-from ttt.text_lm.evaluate import fisher_over, held_out_loss
+from ttt.text_lm.evaluate import fisher_over, held_out_losses
 from ttt.text_lm.fit import FitConfig, StepReport, fit
 from ttt.text_lm.tokenizer import encode_many
 from ttt.text_lm.windows import Mixture, Source
@@ -80,7 +79,9 @@ def train_starter(job: Job) -> Trained:
     torch.manual_seed(recipe.fit.seed)
     model = LanguageModel(config)
     clock = _Clock(recipe.backbone)
+    before_s = time.process_time()
     fit(model, data, recipe.fit, report=clock)
+    cpu_s = time.process_time() - before_s
     halves = {name: weight.detach().half() for name, weight in model.state_dict().items()}
     loaded = restore_model(config, halves)
     fisher, fisher_tokens = fisher_over(loaded, data, seed=recipe.fit.seed)
@@ -92,12 +93,18 @@ def train_starter(job: Job) -> Trained:
             "training": dataclasses.asdict(recipe.fit),
             "tokens_seen": recipe.fit.steps * recipe.fit.batch_size * recipe.fit.seq_len,
             "wall_s": round(clock.seconds, 1),
+            "cpu_s": round(cpu_s, 1),
             "threads": 1,
             "python": platform.python_version(),
             "torch": torch.__version__,
             "fisher_tokens": fisher_tokens,
             "held_out": {
-                source.name: measure(loaded, source.validation(VALIDATION_WINDOWS), encoder)
+                source.name: held_out_losses(
+                    loaded,
+                    source.validation(VALIDATION_WINDOWS),
+                    encoder,
+                    mlm_length=recipe.fit.seq_len,
+                )
                 for source in data.sources
             },
         },
@@ -116,24 +123,6 @@ def mix_sources(texts: Mapping[str, str], encoder: BytePairs, length: int) -> Mi
         for s in sources
     )
     return Mixture(sources=tuple(sources), shares=shares)
-
-
-def measure(
-    model: LanguageModel, windows_BL: npt.NDArray[np.int64], encoder: BytePairs
-) -> dict[str, float]:
-    """Held-out losses under both objectives, each on windows as long as it was trained on."""
-    mlm_BL = windows_BL[:, : FitConfig().seq_len]
-    objectives: tuple[tuple[str, TTTObjective, npt.NDArray[np.int64]], ...] = (
-        ("ar", AutoRegressive(), windows_BL),
-        ("mlm", Masked(), mlm_BL),
-    )
-    figures: dict[str, float] = {}
-    for name, objective, tokens_BL in objectives:
-        loss = held_out_loss(model, tokens_BL, objective=objective, encoder=encoder)
-        figures[f"{name}_nats_per_token"] = round(loss.nats_per_token, 4)
-        figures[f"{name}_bits_per_byte"] = round(loss.bits_per_byte, 4)
-        figures[f"{name}_tokens"] = loss.tokens
-    return figures
 
 
 class _Clock:

@@ -7,14 +7,20 @@ never matched inside text, so that a text which spells `<pad>` comes back as it 
 import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
+from ttt.core.starter_files import TOKENIZER, starter_file
 from ttt.core.tokens import SPECIAL_TOKENS, BytePairs
 from ttt.errors import ConfigError, InputError
+
+STARTER = "starter"
+"""The name that stands for the tokenizer of the starter models."""
+_HARD = " A  b\r\né e\u0301\x00 日本 😀"
 
 VOCAB_SIZE_MIN = len(SPECIAL_TOKENS) + 256
 """The special tokens and one id for each byte: below it some text could not be written."""
@@ -57,6 +63,36 @@ def train_tokenizer(
     )
     tokenizer.train_from_iterator(_chained(first, lines), trainer)
     return BytePairs(tokenizer.to_str())
+
+
+def read_tokenizer(name: str) -> BytePairs:
+    """Read a tokenizer.
+
+    Args:
+        name: A `tokenizer.json`, or `starter`: the one the project carries.
+
+    Raises:
+        InputError: The file cannot be read, or is no byte-level tokenizer with our special tokens.
+        CorruptArtifactError: The package's own tokenizer is damaged.
+    """
+    if name == STARTER:
+        return BytePairs(starter_file(TOKENIZER).decode())
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"Cannot read the tokenizer {name}: {error}.") from error
+    try:
+        encoder = BytePairs(text)
+    except Exception as error:  # the library raises no narrower class; anything else is re-raised
+        raise InputError(f"{name} is no tokenizer file: {error}.") from error
+    vocab = json.loads(text)["model"].get("vocab", {})
+    ids = [vocab.get(token) if isinstance(vocab, dict) else None for token in SPECIAL_TOKENS]
+    if ids != list(range(len(SPECIAL_TOKENS))) or encoder.decode(encoder.encode(_HARD)) != _HARD:
+        raise InputError(
+            f"The tokenizer {name} cannot be used: {', '.join(SPECIAL_TOKENS)} must have the ids "
+            f"0 to {len(SPECIAL_TOKENS) - 1}, not {ids}, and every text must come back as it was."
+        )
+    return encoder
 
 
 def encode_many(encoder: BytePairs, texts: list[str]) -> list[list[int]]:
