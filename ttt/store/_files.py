@@ -1,0 +1,208 @@
+"""System calls on files, with the order that survives a crash and errors that name the remedy.
+
+A file is durable only when its bytes were synced *and* the folder that holds its name was. A sync
+that failed is never retried on the same file: the kernel may have dropped the bytes and would
+report success. Callers write again from memory.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from ttt.errors import CorruptArtifactError, StorageError
+
+FILE_MODE = 0o644
+FOLDER_MODE = 0o755
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+# Not blocking: a FIFO of that name would hang the open for ever.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full; free some space and try again",
+    errno.EDQUOT: "the disk quota is used up; free some space and try again",
+    errno.EFBIG: "the file is larger than the limit allows; raise the limit on file sizes",
+    errno.EROFS: "the file system is read-only; choose another folder",
+    errno.EACCES: "permission denied; choose another folder or change its permissions",
+    errno.EPERM: "the operation is not permitted; choose another folder",
+    errno.ENOTDIR: "a file stands where a folder is needed; move it or choose another folder",
+    errno.EEXIST: "something of that name exists already; choose another name",
+    errno.ENOTEMPTY: "a folder of that name exists already; choose another name",
+    errno.ELOOP: "a symbolic link stands in the way; name the real place",
+    errno.ENOENT: "the folder it belongs to does not exist; create it",
+    errno.EIO: "the disk reported an error; check it before going on",
+}
+
+
+@contextlib.contextmanager
+def storage_errors(verb: str, path: Path) -> Iterator[None]:
+    """Turn an `OSError` within into a `StorageError` that names the path and the remedy.
+
+    Args:
+        verb: What is being done, as in `"write"`.
+        path: To what.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _refusal(verb, path, error) from error
+
+
+def _refusal(verb: str, path: Path, error: OSError) -> StorageError:
+    why = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
+    return StorageError(f"Cannot {verb} {path}: {why}.")
+
+
+def unique_name() -> str:
+    """A name for an unfinished file or folder; it says which process left it behind."""
+    return f"unfinished-{os.getpid()}-{secrets.token_hex(8)}"
+
+
+def write_atomic(
+    path: Path, data: bytes, *, tmp: Path, once: bool, mode: int | None = None
+) -> None:
+    """Write a whole file, or nothing, durably.
+
+    Args:
+        path: Its final name; the folder exists.
+        data: Everything it shall hold.
+        tmp: A folder on the same file system for the unfinished file.
+        once: Refuse to replace a file of that name (`link`), instead of replacing it (`rename`).
+        mode: Its permissions; the usual ones if None.
+
+    Raises:
+        StorageError: The disk refused. The file is then the old one or the new one, whole: which
+            of them is certain only if the refusal came before the last sync.
+    """
+    unfinished = tmp / unique_name()
+    with storage_errors("write", path):
+        try:
+            create_file(unfinished, data, mode=mode)
+            if once:
+                os.link(unfinished, path, follow_symlinks=False)
+            else:
+                os.replace(unfinished, path)
+            sync_folder(path.parent)
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(unfinished)
+
+
+def create_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Create a file that does not exist yet, write all of `data` and sync it (not its folder).
+
+    Raises:
+        OSError: The disk refused, or something of that name exists. Callers hold `storage_errors`.
+    """
+    descriptor = os.open(path, CREATE, FILE_MODE)
+    try:
+        if mode is not None:
+            os.fchmod(descriptor, mode)
+        write_all(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all bytes: one `write` may take fewer than it was given."""
+    view = memoryview(data)
+    while view:
+        written = os.write(descriptor, view)
+        if not written > 0:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        view = view[written:]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it where missing, durably.
+
+    Raises:
+        StorageError: The disk refused, or a file stands where a folder is needed.
+    """
+    with storage_errors("create the folder", folder):
+        missing = [folder, *folder.parents]
+        missing = missing[: next((i for i, f in enumerate(missing) if f.exists()), len(missing))]
+        for one in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(one, FOLDER_MODE)
+            sync_folder(one.parent)
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+
+
+def publish_folder(unfinished: Path, final: Path) -> None:
+    """Give a finished folder its final name, durably; its files were synced when created.
+
+    Args:
+        unfinished: The folder, on the same file system.
+        final: Its name from now on; the folder above exists.
+
+    Raises:
+        StorageError: The disk refused, or `final` exists already.
+    """
+    with storage_errors("publish", final):
+        sync_folder(unfinished)
+        # rename(2) replaces an *empty* folder in silence; one that is there is never ours to take.
+        if os.path.lexists(final):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        os.rename(unfinished, final)
+        sync_folder(final.parent)
+        sync_folder(unfinished.parent)
+
+
+def remove_folder(folder: Path, *, tmp: Path) -> None:
+    """Remove a saved folder: its name first, so that none is ever seen half removed.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    doomed = tmp / unique_name()
+    with storage_errors("remove", folder):
+        os.rename(folder, doomed)
+        sync_folder(folder.parent)
+        shutil.rmtree(doomed)
+
+
+def read_file(path: Path, *, bytes_max: int) -> bytes:
+    """Read a whole regular file, never through a symbolic link.
+
+    Args:
+        path: The file.
+        bytes_max: A larger one is refused unread.
+
+    Raises:
+        FileNotFoundError: There is none; the caller knows what that means.
+        CorruptArtifactError: It is a link, a folder or a device, or larger than it may be.
+        StorageError: The disk refused.
+    """
+    try:
+        descriptor = os.open(path, _READ)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise CorruptArtifactError(f"{path} is a symbolic link, not a file.") from error
+        raise _refusal("read", path, error) from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise CorruptArtifactError(f"{path} is not a regular file.")
+        with storage_errors("read", path), os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(bytes_max + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > bytes_max:
+        raise CorruptArtifactError(f"{path} is larger than the {bytes_max} bytes it may have.")
+    return data

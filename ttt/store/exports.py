@@ -1,0 +1,71 @@
+"""Files that a person named: `--write_json out.json`, `--plot out.png`.
+
+They stand outside the artifact tree and may be replaced. Refused, because a rename would not do
+what the person meant: a folder, a symbolic link (the link would be replaced, not its target) and
+devices or pipes (as root, `/dev/null` itself would be replaced).
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from ttt.errors import ConfigError
+from ttt.store import _files
+
+
+def check_output(path: Path) -> None:
+    """Refuse an output file that could not be written; call this before long work.
+
+    Args:
+        path: What the person named.
+
+    Raises:
+        ConfigError: Its folder is missing, or something other than a file stands there.
+        StorageError: The disk refused, e.g. the folder is not writable.
+    """
+    check_place(path)
+    probe = path.parent / _files.unique_name()
+    with _files.storage_errors("write", path):
+        _files.create_file(probe, b"")
+        os.unlink(probe)
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Write an output file, whole or not at all; one that is there is replaced.
+
+    Args:
+        path: What the person named; its permissions are kept if it is there already.
+        data: Everything it shall hold.
+
+    Raises:
+        ConfigError: Its folder is missing, or something other than a file stands there.
+        StorageError: The disk refused; the old file is untouched.
+    """
+    old_mode = check_place(path)
+    _files.write_atomic(path, data, tmp=path.parent, once=False, mode=old_mode)
+
+
+def check_place(path: Path) -> int | None:
+    """Refuse a place that no file can take; nothing is written.
+
+    Args:
+        path: What the person named.
+
+    Returns:
+        The permissions of the file that stands there, or None if there is none.
+
+    Raises:
+        ConfigError: Its folder is missing, or something other than a file stands there.
+        StorageError: The disk refused.
+    """
+    if not path.parent.is_dir():
+        raise ConfigError(f"Cannot write {path}: there is no folder {path.parent}; create it.")
+    with _files.storage_errors("write", path):
+        status = os.lstat(path) if os.path.lexists(path) else None
+    if status is None:
+        return None
+    if stat.S_ISREG(status.st_mode):
+        return stat.S_IMODE(status.st_mode)
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a symbolic link; name the file itself"}
+    what = kinds.get(stat.S_IFMT(status.st_mode), "a device or pipe; use --json for stdout")
+    raise ConfigError(f"Cannot write {path}: it is {what}.")

@@ -1,0 +1,214 @@
+"""A saved folder and the record that vouches for it: every flipped byte is found.
+
+The record is canonical JSON: what the folder is, the digest and size of each file, and last a
+digest of the record itself. Covered: any change of any byte, a missing, cut, grown or renamed file.
+Not covered: somebody who rewrites a file *and* its record, since no secret is involved; what such a
+file could do is the business of `tensor_files.py` (limits before parsing) and of the caller.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from ttt.errors import ConfigError, CorruptArtifactError
+from ttt.lib import strict_json
+from ttt.store import _files, layout
+
+SCHEMA_VERSION = 1
+RECORD_BYTES_MAX = 1 << 20
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSum:
+    """What a file must be."""
+
+    sha256: str
+    """Hexadecimal."""
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What a saved folder says about itself."""
+
+    kind: str
+    """Such as `"text_model"`."""
+    name: str
+    """The id it was saved under."""
+    files: Mapping[str, FileSum]
+    """By file name."""
+    body: Mapping[str, object]
+    """What the owner of this kind adds."""
+    sum: str
+    """SHA-256 of all of the above, hexadecimal."""
+
+
+def save_folder(
+    root: Path,
+    final: Path,
+    *,
+    kind: str,
+    files: Mapping[str, bytes],
+    body: Mapping[str, object],
+    record_name: str,
+) -> Record:
+    """Save a folder and its record, whole or not at all.
+
+    Args:
+        root: The artifact tree.
+        final: The folder; its name is the id.
+        kind: What it is, checked when it is read.
+        files: Names and contents.
+        body: JSON to keep in the record.
+        record_name: The record's file name.
+
+    Raises:
+        ConfigError: A file name cannot be used, or `body` is no JSON.
+        StorageError: The disk refused, or the folder exists already; nothing was saved.
+    """
+    if record_name in map(_usable, files):
+        raise ConfigError(f"The file name {record_name!r} is taken by the record.")
+    record = _describe(kind, final.name, files, body)
+    tmp = layout.prepare(root)
+    _files.make_folder(final.parent)
+    unfinished = tmp / _files.unique_name()
+    try:
+        with _files.storage_errors("write", final):
+            os.mkdir(unfinished, _files.FOLDER_MODE)
+            for name, data in {**files, record_name: _encode(record)}.items():
+                _files.create_file(unfinished / name, data)
+        _files.publish_folder(unfinished, final)
+    finally:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(unfinished)
+    return record
+
+
+def read_record(folder: Path, *, kind: str, record_name: str) -> Record:
+    """Read and verify a saved folder's record; the files it names are not touched.
+
+    Args:
+        folder: What was saved.
+        kind: What it must be.
+        record_name: The record's file name.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        CorruptArtifactError: The record is missing, damaged, of another kind or version, or was
+            saved under another name.
+        StorageError: The disk refused.
+    """
+    try:
+        record = _decode(_files.read_file(folder / record_name, bytes_max=RECORD_BYTES_MAX))
+    except FileNotFoundError:
+        if not folder.is_dir():
+            raise
+        raise CorruptArtifactError(f"{folder}/{record_name} is missing; restore it.") from None
+    except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
+        raise CorruptArtifactError(
+            f"{folder}/{record_name} is damaged ({error}); restore it or save it again."
+        ) from error
+    if record.kind != kind:
+        raise CorruptArtifactError(f"{folder} holds a {record.kind}, not a {kind}.")
+    if record.name != folder.name:
+        raise CorruptArtifactError(f"{folder} was saved as {record.name!r}; rename it back.")
+    return record
+
+
+def read_files(folder: Path, record: Record) -> dict[str, bytes]:
+    """Read and verify every file a record names.
+
+    Raises:
+        CorruptArtifactError: A file is missing or differs from the record.
+        StorageError: The disk refused.
+    """
+    return {name: read_verified(folder, record, name) for name in record.files}
+
+
+def read_verified(folder: Path, record: Record, name: str) -> bytes:
+    """Read one file and verify it against its record.
+
+    Raises:
+        CorruptArtifactError: It is missing or differs from the record.
+        StorageError: The disk refused.
+    """
+    try:
+        expected = record.files[name]
+        data = _files.read_file(folder / name, bytes_max=expected.size)
+    except (KeyError, FileNotFoundError) as error:
+        raise CorruptArtifactError(f"{folder}/{name} is missing; restore it.") from error
+    if expected != _sum_of(data):
+        raise CorruptArtifactError(
+            f"{folder}/{name} differs from its recorded digest; restore it or save it again."
+        )
+    return data
+
+
+def _usable(name: str) -> str:
+    """Return a file name that stays in its folder; it may have come from a forged record."""
+    if not _FILE_NAME.fullmatch(name):
+        raise ConfigError(f"The file name {name!r} cannot be used; give letters, digits and '_.-'.")
+    return name
+
+
+def _file_sum(plain: dict[str, object]) -> FileSum:
+    """What a record, perhaps a forged one, says of a file; any wrong type raises."""
+    sha256, size = plain["sha256"], plain["size"]
+    if type(sha256) is not str or type(size) is not int or not size >= 0 or len(plain) != 2:
+        raise ValueError("a file's entry is no digest and size")
+    return FileSum(sha256=sha256, size=size)
+
+
+def _sum_of(data: bytes) -> FileSum:
+    return FileSum(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+
+
+def _describe(
+    kind: str, name: str, files: Mapping[str, bytes], body: Mapping[str, object]
+) -> Record:
+    sums = {file: _sum_of(data) for file, data in files.items()}
+    unsigned = Record(kind=kind, name=name, files=sums, body=body, sum="")
+    return replace(unsigned, sum=_sum(unsigned))
+
+
+def _plain(record: Record) -> dict[str, object]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": record.kind,
+        "id": record.name,
+        "files": {name: asdict(file) for name, file in record.files.items()},
+        "body": record.body,
+    }
+
+
+def _sum(record: Record) -> str:
+    return hashlib.sha256(strict_json.dumps(_plain(record))).hexdigest()
+
+
+def _encode(record: Record) -> bytes:
+    return strict_json.dumps({**_plain(record), "sum": record.sum})
+
+
+def _decode(raw: bytes) -> Record:
+    """Parse a record; raises what parsing raises, and `ValueError` for all that does not hold."""
+    plain = strict_json.loads(raw)
+    if not isinstance(plain, dict) or plain.get("schema_version") != SCHEMA_VERSION:
+        raise ValueError(f"its schema_version is not {SCHEMA_VERSION}")
+    record = Record(
+        kind=str(plain["kind"]),
+        name=str(plain["id"]),
+        files={_usable(name): _file_sum(file) for name, file in plain["files"].items()},
+        body=dict(plain["body"]),
+        sum=str(plain["sum"]),
+    )
+    # Byte for byte: the sum alone would not see a changed space or a number written otherwise.
+    if record.sum != _sum(record) or raw != _encode(record):
+        raise ValueError("its digest does not match")
+    return record
