@@ -1,5 +1,6 @@
 """How a command ends: its exit code, and what it says on stderr."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -121,11 +122,15 @@ sys.exit(main([]))
 """
 
 
+# What Python does by default: stdout is written when its buffer is full, and once more at exit.
+BUFFERED = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+
+
 @pytest.mark.parametrize("lines", [1, 100_000])
 def test_a_reader_that_goes_away_ends_the_command_quietly(lines):
     command = [sys.executable, "-c", PRINTING.format(lines=lines)]
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command, cwd=ROOT, env=BUFFERED, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         process.stdout.close()
         said = process.stderr.read()
@@ -137,7 +142,7 @@ def test_results_that_cannot_be_written_are_a_failure():
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-c", PRINTING.format(lines=1)],
-            cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False,
+            cwd=ROOT, env=BUFFERED, stdout=full, stderr=subprocess.PIPE, check=False,
         )  # fmt: skip
     assert done.returncode == 1
     assert b"No space left" in done.stderr

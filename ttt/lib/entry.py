@@ -57,7 +57,6 @@ def run_command(function: Main) -> Main:
         except KeyboardInterrupt:
             return _tell("Interrupted.", EXIT_INTERRUPTED)
         except BrokenPipeError:
-            _silence_stdout()
             return EXIT_BROKEN_PIPE
         except TTTError as error:
             _show_traceback(arguments)
@@ -66,6 +65,8 @@ def run_command(function: Main) -> Main:
             if not _show_traceback(arguments):
                 return _tell(_unexpected(error), EXIT_FAILURE)
             return EXIT_FAILURE
+        finally:
+            _settle_stdout()
         return code
 
     return main
@@ -103,7 +104,10 @@ def _unexpected(error: Exception) -> str:
     return f"Unexpected {what}; run with --debug for the traceback."
 
 
-def _silence_stdout() -> None:
-    """Point stdout at nothing: the interpreter flushes it once more on exit, and would complain."""
-    with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+def _settle_stdout() -> None:
+    """Drop what stdout does not take: the interpreter would try again on exit, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
