@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 
 from ttt.core.tokens import SPECIAL_TOKENS
 from ttt.errors import ConfigError, InputError
-from ttt.text_lm.tokenizer import VOCAB_SIZE_MIN, encode_many, token_bytes, train_tokenizer
+from ttt.text_lm.tokenizer import (
+    VOCAB_SIZE_MIN,
+    encode_many,
+    read_tokenizer,
+    token_bytes,
+    train_tokenizer,
+)
 
 TEXT = "The cat sat on the mat.\nThe dog sat on the log.\n" * 5
 ENCODER = train_tokenizer([TEXT], vocab_size=300)
@@ -89,3 +95,24 @@ def test_half_a_surrogate_pair_is_named_and_refused():
         encode_many(ENCODER, ["a\ud800"])
     with pytest.raises(InputError, match="surrogate"):
         train_tokenizer(["a\udfff"], vocab_size=300)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "no tokenizer file"),
+        ('{"model": {}}', "no tokenizer file"),
+        (ENCODER.json.replace('"<mask>"', '"<hide>"'), "must have the ids 0 to 3"),
+        (ENCODER.json.replace('"normalizer":null', '"normalizer":{"type":"NFC"}'), "come back"),
+        (ENCODER.json.replace('"add_prefix_space":false', '"add_prefix_space":true'), "come back"),
+    ],
+)  # fmt: skip
+def test_a_tokenizer_that_would_lose_text_or_mean_other_ids_is_refused(tmp_path, text, words):
+    (tmp_path / "t.json").write_text(text)
+    with pytest.raises(InputError, match=words):
+        read_tokenizer(str(tmp_path / "t.json"))
+
+
+def test_a_tokenizer_file_is_read_as_it_was_written(tmp_path):
+    (tmp_path / "t.json").write_text(ENCODER.json)
+    assert read_tokenizer(str(tmp_path / "t.json")).json == ENCODER.json

@@ -20,7 +20,7 @@ from ttt.errors import ConfigError, InputError
 
 STARTER = "starter"
 """The name that stands for the tokenizer of the starter models."""
-_HARD = " A  b\r\né e\u0301\x00 日本 😀"
+_HARD = "A  b\r\né e\u0301\x00 日本 😀"
 
 VOCAB_SIZE_MIN = len(SPECIAL_TOKENS) + 256
 """The special tokens and one id for each byte: below it some text could not be written."""
