@@ -235,7 +235,7 @@ def test_several_steps_equal_those_of_torch(momentum, adjust):
 
 
 def test_the_optimizer_takes_the_steps_of_the_function():
-    shapes = [(6, 6), (16, 60), (6, 6), (63, 16)]
+    shapes = [(6, 6), (16, 60), (6, 6), (60, 16)]
     config = MuonConfig(lr=0.03, momentum=0.8, weight_decay=0.2)
     weights = parameters(shapes)
     optimizer = Muon(weights, lr=0.03, momentum=0.8, weight_decay=0.2)
