@@ -4,7 +4,12 @@ import pytest
 import torch
 
 from tests.core.conftest import random_tokens
-from ttt.core.closed_form import log_probabilities, loss_and_gradient, make_batch
+from ttt.core.closed_form import (
+    log_probabilities,
+    loss_and_gradient,
+    make_batch,
+    target_log_probabilities,
+)
 from ttt.core.objective import AutoRegressive, Masked
 
 
@@ -43,3 +48,21 @@ def test_reading_in_pieces_equals_reading_whole(model):
     second_BLD, last_BNH = model.features(tokens_BL[:, 17:], state_BNH)
     assert torch.allclose(torch.cat([first_BLD, second_BLD], dim=1), whole_BLD, atol=1e-5)
     assert torch.allclose(last_BNH, end_BNH, atol=1e-5)
+
+
+@pytest.mark.parametrize("spread", [0.1, 1.0, 30.0, 300.0])
+def test_log_probabilities_are_right_even_where_the_probability_itself_vanishes(spread):
+    logits_NV = spread * torch.randn(9, 501, generator=torch.Generator().manual_seed(2))
+    targets_N = torch.arange(9)
+    targets_N[0] = logits_NV[0].argmin()
+    exact_N = torch.log_softmax(logits_NV.double(), dim=1).gather(1, targets_N[:, None])[:, 0]
+    found_N = target_log_probabilities(logits_NV, targets_N)
+    assert torch.allclose(found_N.double(), exact_N, rtol=1e-6, atol=2e-6)
+
+
+def test_a_logit_that_is_not_a_number_makes_its_log_probability_none():
+    logits_NV = torch.zeros(2, 5)
+    logits_NV[0, 3] = torch.nan
+    logits_NV[1, 3] = torch.inf
+    found_N = target_log_probabilities(logits_NV, torch.tensor([0, 0]))
+    assert not torch.isfinite(found_N).any()
