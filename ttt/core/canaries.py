@@ -78,10 +78,8 @@ class CanaryReading:
         self, weights_N: Float[Tensor, " predicted"]
     ) -> Float[Tensor, "width width"]:
         batch = self._canaries.batch
-        residual_NV = self._logits_NV.softmax(dim=1)
-        rows_N = torch.arange(len(batch), device=residual_NV.device)
-        residual_NV[rows_N, batch.targets_N] -= 1.0
-        errors_ND = residual_NV @ self._canaries.head_VD
+        head_VD = self._canaries.head_VD
+        errors_ND = self._logits_NV.softmax(dim=1) @ head_VD - head_VD[batch.targets_N]
         return (errors_ND * weights_N[:, None]).T @ batch.features_ND
 
 
