@@ -74,6 +74,11 @@ class CanaryReading:
         logits_NV = torch.lerp(self._logits_NV, other._logits_NV, fraction)
         return CanaryReading(self._canaries, logits_NV)
 
+    def moved(self, start: "CanaryReading", end: "CanaryReading") -> "CanaryReading":
+        """The reading after a move like that from `start` to `end`; exact, without a product."""
+        logits_NV = self._logits_NV + (end._logits_NV - start._logits_NV)
+        return CanaryReading(self._canaries, logits_NV)
+
     def _weighted_gradient(
         self, weights_N: Float[Tensor, " predicted"]
     ) -> Float[Tensor, "width width"]:

@@ -11,7 +11,8 @@ Shrinking is exact by that convexity: on the segment from an admissible point to
 the chord lies above the loss, so the point where the *chord* meets the limit is admissible, and
 repeating this from there creeps up to the largest admissible fraction from below. `line` shrinks
 the new step only; `radial` shrinks everything learned since the anchor, which refuses nothing but
-lets a hostile step erase memory.
+lets one hostile step erase nearly all memory. Between the two, `line` may give way: where less than
+half of the step fits, a small share of what was learned is given up to make room for more of it.
 
 Covered: any optimiser, any curvature, on the probed canaries (exactly). Not covered: text that no
 canary resembles, an attacker who knows the probe set, what is learned inside the budget.
@@ -23,7 +24,7 @@ Shapes: D width, C canaries of the projection set, R rank.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -43,7 +44,9 @@ class SpfwConfig:
     canary_limit_nats: float = 0.25
     """The same for each canary alone."""
     shrink: Literal["line", "radial"] = "line"
-    """What gives way when the whole step does not fit; see the module's text."""
+    """What is shrunk when the whole step does not fit; see the module's text."""
+    give_way: float = 0.1
+    """Largest share of earlier learning that `line` gives up for one step; 0 never gives way."""
     probes_max: int = 4
     """Points tried on the segment, the full step not counted."""
     ball_radius: float | None = None
@@ -66,6 +69,8 @@ class SpfwConfig:
             value = getattr(self, name)
             if not (0.0 <= value < math.inf):
                 raise ConfigError(f"{name} must be a finite number >= 0, not {value!r}.")
+        if not (0.0 <= self.give_way < 1.0):
+            raise ConfigError(f"give_way must lie in [0, 1), not {self.give_way!r}.")
         if not (0.0 <= self.eps_cos < 1.0):
             raise ConfigError(f"eps_cos must lie in [0, 1), not {self.eps_cos!r}.")
         if not (0.0 < self.stall_ratio <= 1.0):
@@ -99,6 +104,8 @@ class SafeStep:
     """Share of the step (line) or of all learning since the start (radial) that was kept."""
     probes: int
     """Points tried on the segment, the full step not counted."""
+    gave_way: float = 0.0
+    """Share of earlier learning that was given up for it."""
     cone: ConeStats | None = None
     suppressed: bool = False
     """The cone removed nearly all of the step, so nothing was written."""
@@ -154,14 +161,58 @@ def safe_step(
     full = probe.read(target_DD)
     if within_budget(full, anchor.reading.losses_C, config):
         return SafeStep(adapter_DD=target_DD, reading=full, fraction=1.0, probes=0, cone=cone)
-    origin_DD, origin = (
-        (adapter_DD, now) if config.shrink == "line" else (anchor.adapter_DD, anchor.reading)
-    )
-    fraction, reading, probes = shrink_to_budget(origin, full, anchor.reading.losses_C, config)
-    kept_DD = torch.lerp(origin_DD, target_DD, fraction) if fraction > 0.0 else None
+    if config.shrink == "radial":
+        start = _Segment(origin_DD=anchor.adapter_DD, origin=anchor.reading, full=full)
+        return _shrunk(start, target_DD, anchor, config, cone)
+    start = _Segment(origin_DD=adapter_DD, origin=now, full=full)
+    kept = _shrunk(start, target_DD, anchor, config, cone)
+    if config.give_way == 0.0 or kept.fraction >= GIVE_WAY_BELOW:
+        return kept
+    # Towards the anchor every canary's rise shrinks at least in proportion, which makes room.
+    back_DD = torch.lerp(adapter_DD, anchor.adapter_DD, config.give_way)
+    back = now.towards(anchor.reading, config.give_way)
+    start = _Segment(origin_DD=back_DD, origin=back, full=full.moved(now, back))
+    other = _shrunk(start, target_DD + (back_DD - adapter_DD), anchor, config, cone)
+    probes = kept.probes + other.probes
+    if other.fraction <= kept.fraction or not _in_ball(other.adapter_DD, anchor, config):
+        return replace(kept, probes=probes)
+    return replace(other, probes=probes, gave_way=config.give_way)
+
+
+GIVE_WAY_BELOW = 0.5
+"""Fraction of the step under which earlier learning gives way. Source: own, docs/tuning.md."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Segment:
+    """Where shrinking starts, and the readings at both ends."""
+
+    origin_DD: Float[Tensor, "width width"]
+    origin: CanaryReading
+    full: CanaryReading
+
+
+def _shrunk(
+    start: _Segment,
+    target_DD: Float[Tensor, "width width"],
+    anchor: Anchor,
+    config: SpfwConfig,
+    cone: ConeStats | None,
+) -> SafeStep:
+    losses_C = anchor.reading.losses_C
+    fraction, reading, probes = shrink_to_budget(start.origin, start.full, losses_C, config)
+    kept_DD = torch.lerp(start.origin_DD, target_DD, fraction) if fraction > 0.0 else None
     return SafeStep(
         adapter_DD=kept_DD, reading=reading, fraction=fraction, probes=probes, cone=cone
     )
+
+
+def _in_ball(
+    adapter_DD: Float[Tensor, "width width"] | None, anchor: Anchor, config: SpfwConfig
+) -> bool:
+    if adapter_DD is None or config.ball_radius is None:
+        return True
+    return float((adapter_DD - anchor.adapter_DD).norm()) <= config.ball_radius
 
 
 def shrink_to_budget(
