@@ -2,7 +2,7 @@
 
 Prints, per class of text, the share of chunks that the text stage blocks, with a 95 % Wilson
 interval and the reasons, and then what the stage costs. Chunks are 500 characters with hashed regex
-tokens, or `--tokens byte-pair`: 128 tokens of a vocabulary of 4096. `--reference` measures the
+tokens, or `--tokens starter`: 128 tokens of the starter model. `--reference` measures the
 deflate table of `ttt/lib/text_stats.py` instead.
 """
 
@@ -17,17 +17,16 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
-from tokenizers import ByteLevelBPETokenizer
 
 from benchmarks.gate_texts import DATA, TextClass, chunks_of, load
-from ttt.core.gate import CARRY_CHARS, ChunkText, GateConfig, should_gate_update, text_stage
+from ttt.core.gate import ChunkText, GateConfig, should_gate_update, text_stage
+from ttt.core.starter import load_starter
 from ttt.lib.stats import wilson_interval
 from ttt.lib.text_stats import REFERENCE_BYTES, TokenIds, measure_reference
+from ttt.monitors.documents import Document, chunks
 
 TOKENS = re.compile(r"\w+|[^\w\s]")
 CHUNK_TOKENS = 128
-SHORT_TAIL_TOKENS = 25
-"""Byte-pair chunks under this are dropped unless they are the whole document."""
 REFERENCE_CLASSES = {
     "prose": ("prose",),
     "code": ("code",),
@@ -52,21 +51,14 @@ def regex_chunks(document: str) -> Iterator[ChunkText]:
         before = piece
 
 
-def byte_pair_chunker(texts: Iterable[str]) -> Chunker:
-    """Train byte pairs on the texts, and return what cuts a document every 128 tokens."""
-    encoder = ByteLevelBPETokenizer()
-    encoder.train_from_iterator(texts, vocab_size=4096, show_progress=False)
+def starter_chunker() -> Chunker:
+    """Return what cuts a document into 128 tokens of the starter model, as the monitor does."""
+    encoder = load_starter().encoder
 
     def cut(document: str) -> Iterator[ChunkText]:
-        encoding = encoder.encode(document)
-        for start in range(0, len(encoding.ids), CHUNK_TOKENS):
-            ids = np.array(encoding.ids[start : start + CHUNK_TOKENS], dtype=np.int64)
-            if start == 0 or len(ids) >= SHORT_TAIL_TOKENS:
-                first = encoding.offsets[start][0]
-                last = encoding.offsets[start + len(ids) - 1][1]
-                yield ChunkText(
-                    text=document[first:last], carry=document[:first][-CARRY_CHARS:], token_ids=ids
-                )
+        whole = Document(name="", pieces=[document])
+        for chunk in chunks([whole], encoder=encoder, chunk_tokens=CHUNK_TOKENS):
+            yield ChunkText(text=chunk.text, carry=chunk.carry, token_ids=chunk.token_ids)
 
     return cut
 
@@ -153,7 +145,7 @@ def main() -> int:
     """Run the benchmark; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--half", choices=("report", "tune"), default="report")
-    parser.add_argument("--tokens", choices=("regex", "byte-pair"), default="regex")
+    parser.add_argument("--tokens", choices=("regex", "starter"), default="regex")
     parser.add_argument("--reference", action="store_true", help="measure the deflate table")
     parser.add_argument("--show", default="", help="print the blocked chunks of this class")
     args = parser.parse_args()
@@ -166,10 +158,7 @@ def main() -> int:
             print(f"{length:6d} bytes  {ratio:.3f}")
         return 0
     classes = tune if args.half == "tune" else load("report")
-    chunker: Chunker = regex_chunks
-    if args.tokens == "byte-pair":
-        plain = [d for k in tune if k.name in ("prose", "code", "verse") for d in k.documents]
-        chunker = byte_pair_chunker(plain)
+    chunker = starter_chunker() if args.tokens == "starter" else regex_chunks
     print_table(classes, chunker, benign=True, show=args.show)
     print_table(classes, chunker, benign=False, show=args.show)
     if args.tokens == "regex":

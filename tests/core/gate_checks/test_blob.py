@@ -4,7 +4,7 @@ import random
 import numpy as np
 import pytest
 
-from ttt.core.gate_checks.blob import HEX_CHARS_MIN, blob, oversized
+from ttt.core.gate_checks.blob import BLOB_BYTES_MIN, blob, oversized
 from ttt.core.gate_checks.chunk import ChunkText, GateConfig
 
 CONFIG = GateConfig()
@@ -77,9 +77,14 @@ def test_base64_counts_from_its_share_on():
     assert ruling(run + " " + words[:-1], GateConfig(blob_share=0.41)).allowed
 
 
-def test_a_digest_is_not_a_hex_dump_but_one_more_byte_row_is():
-    assert ruling(BYTES.hex()[: HEX_CHARS_MIN - 1]).allowed
-    assert not ruling(BYTES.hex()[:HEX_CHARS_MIN]).allowed
+@pytest.mark.parametrize(
+    "text",
+    [BYTES.hex(), base64.b64encode(BYTES).decode(), MINIFIED, BYTES.decode("ascii", "ignore")],
+    ids=("hex", "base64", "minified", "control"),
+)
+def test_a_scrap_is_no_blob_but_a_row_of_bytes_is(text):
+    assert ruling(text[: BLOB_BYTES_MIN - 1]).allowed
+    assert not ruling(text[:BLOB_BYTES_MIN]).allowed
 
 
 def test_chinese_is_not_called_random_however_badly_it_deflates():

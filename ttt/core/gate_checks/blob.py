@@ -7,6 +7,8 @@ blob that fills a small part of a chunk. DNA, real or random, passes: the two ca
 without a model of it.
 """
 
+from typing import Final
+
 from ttt.core.gate_checks.chunk import ChunkText, GateConfig
 from ttt.spine.change import Verdict
 
@@ -24,12 +26,14 @@ def oversized(chunk: ChunkText, config: GateConfig) -> Verdict:
 def blob(chunk: ChunkText, config: GateConfig) -> Verdict:
     """Refuse a chunk that is mostly not language; each kind has a reading, 1 if it was seen."""
     chars = chunk.charset
+    judged = len(chunk.text_bytes) >= BLOB_BYTES_MIN
     kinds = {
-        "base64": chars.base64_share >= config.blob_share,
-        "hex": chars.hex_share >= config.hex_share and chars.chars >= HEX_CHARS_MIN,
-        "minified": chars.code_share >= config.minified_code_share
+        "base64": judged and chars.base64_share >= config.blob_share,
+        "hex": judged and chars.hex_share >= config.hex_share,
+        "minified": judged
+        and chars.code_share >= config.minified_code_share
         and chars.whitespace_share < config.minified_whitespace_share,
-        "random": _looks_random(chunk, config),
+        "random": judged and _looks_random(chunk, config),
     }
     readings = {f"blob_{kind}": float(seen) for kind, seen in kinds.items()}
     readings["longest_run_chars"] = float(chars.longest_run_chars)
@@ -37,8 +41,8 @@ def blob(chunk: ChunkText, config: GateConfig) -> Verdict:
     return Verdict(allowed=clean, reasons=() if clean else ("blob",), readings=readings)
 
 
-HEX_CHARS_MIN = 64
-"""Characters below which a hex string is a digest or an identifier, not a dump (own)."""
+BLOB_BYTES_MIN: Final = 64
+"""Bytes below which nothing is a blob: a digest, an identifier, the `314}` at a document's end."""
 
 
 def _looks_random(chunk: ChunkText, config: GateConfig) -> bool:

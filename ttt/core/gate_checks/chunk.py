@@ -31,10 +31,10 @@ class GateConfig:
     """Whether there is a gate at all; the probe after the step does not depend on it."""
     min_entropy_bits: float = 1.0
     """Least token entropy (`low_entropy`), bits; chunks too short to reach twice it get less."""
-    min_diversity: float = 0.05
+    min_diversity: float = 0.03
     """Least distinct over all tokens (`low_diversity`), 0 .. 1.
 
-    Source: own measurement; DNA in byte-pair tokens has .06-.07, one word repeated at most .03.
+    Source: own measurement in starter tokens; DNA has .047, one word repeated at most .024.
     """
     min_deflate_relative: float = 0.3
     """Least deflate ratio relative to ordinary text (`low_diversity`: phrases repeated)."""
