@@ -21,6 +21,7 @@ from ttt.errors import InputError
 from ttt.lib import strict_json
 from ttt.lib.flags import CommandOptions, parse, run_command
 from ttt.lib.terminal import log_console, print_line
+from ttt.text_lm.starter_report import starter_report
 
 BOOKS: Mapping[str, float] = {
     "prose/War-and-Peace.txt": 1.0,
@@ -42,6 +43,8 @@ class StarterOptions(CommandOptions):
     """Folder of public-domain books; TTT_DATA_DIR names it too."""
     out: Path = Path("ttt/data/starter")
     """Where the models are written; the folder must exist."""
+    report: Path = Path("docs/starter-models.md")
+    """Where the page about them is written."""
     steps_scale: float = Field(default=1.0, gt=0, le=100)
     """Multiplies the steps of each recipe, for a quick trial."""
     workers: int = Field(default=2, ge=1, le=2)
@@ -57,11 +60,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ttt.store.exports import check_output, write_output
 
     check_output(options.out / "starter.json")
+    check_output(options.report)
     texts = read_texts(options.data_dir)
     contents, models = train_all(texts, steps_scale=options.steps_scale, workers=options.workers)
-    contents["starter.json"] = strict_json.dumps(make_record(texts, contents, models))
+    record = make_record(texts, contents, models)
+    contents["starter.json"] = strict_json.dumps(record)
     for name, data in contents.items():
         write_output(options.out / name, data)
+    write_output(options.report, starter_report(record).encode())
     print_line(log_console(), f"wrote {', '.join(contents)} to {options.out}")
     return 0
 
@@ -123,6 +129,9 @@ def make_record(
     texts: Mapping[str, str], contents: Mapping[str, bytes], models: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What `starter.json` says: digests of every file and text, and each model's figures."""
+    from ttt.text_lm.fit import CARRIED_WINDOWS
+    from ttt.text_lm.starter_training import STDLIB_SHARE
+
     return {
         "schema_version": 1,
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
@@ -134,6 +143,8 @@ def make_record(
             }
             for name, text in texts.items()
         },
+        "stdlib_share": STDLIB_SHARE,
+        "carried_windows": CARRIED_WINDOWS,
         "models": dict(models),
     }
 
