@@ -57,7 +57,7 @@ def test_only_the_name_of_an_option_is_respelled(token, spelled):
     ("name", "said"),
     [
         (None, "No command was given; choose one of: fork, run."),
-        ("frok", "nano has no command 'frok' (did you mean 'fork'?); choose one of: fork, run."),
+        ("forkk", "nano has no command 'forkk' (did you mean 'fork'?); choose one of: fork, run."),
         ("--seed", "nano has no option --seed before its command; choose one of: fork, run."),
     ],
 )
