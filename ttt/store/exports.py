@@ -5,12 +5,15 @@ what the person meant: a folder, a symbolic link (the link would be replaced, no
 devices or pipes (as root, `/dev/null` itself would be replaced).
 """
 
+import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from ttt.errors import ConfigError
 from ttt.store import _files
+from ttt.store.growing import GrowingFile
 
 
 def check_output(path: Path) -> None:
@@ -43,6 +46,33 @@ def write_output(path: Path, data: bytes) -> None:
     """
     old_mode = check_place(path)
     _files.write_atomic(path, data, tmp=path.parent, once=False, mode=old_mode)
+
+
+@contextlib.contextmanager
+def growing_output(path: Path) -> Iterator[GrowingFile]:
+    """Write an output file of any length piece by piece, whole or not at all.
+
+    Leaving the `with` block replaces a file that is there; leaving it by an exception does not.
+
+    Args:
+        path: What the person named; its permissions are kept if it is there already.
+
+    Raises:
+        ConfigError: Its folder is missing, or something other than a file stands there.
+        StorageError: The disk refused; the old file is untouched.
+    """
+    old_mode = check_place(path)
+    unfinished = path.parent / _files.unique_name()
+    try:
+        with contextlib.closing(GrowingFile(unfinished, shown=path, mode=old_mode)) as file:
+            yield file
+            file.sync()
+        with _files.storage_errors("write", path):
+            os.replace(unfinished, path)
+            _files.sync_folder(path.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(unfinished)
 
 
 def check_place(path: Path) -> int | None:

@@ -11,13 +11,14 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ttt.errors import ConfigError, CorruptArtifactError
 from ttt.lib import strict_json
 from ttt.store import _files, layout
+from ttt.store.growing import GrowingFile
 
 SCHEMA_VERSION = 1
 RECORD_BYTES_MAX = 1 << 20
@@ -73,22 +74,102 @@ def save_folder(
         ConfigError: A file name cannot be used, or `body` is no JSON.
         StorageError: The disk refused, or the folder exists already; nothing was saved.
     """
-    if record_name in map(_usable, files):
-        raise ConfigError(f"The file name {record_name!r} is taken by the record.")
-    record = _describe(kind, final.name, files, body)
+    for name in files:
+        _check_name(name, record_name)
+    with growing_folder(root, final, kind=kind, body=body, record_name=record_name) as folder:
+        for name, data in files.items():
+            folder.append(name, data)
+    return folder.record()
+
+
+class GrowingFolder:
+    """A folder under way whose files are appended to; see `growing_folder`.
+
+    Args:
+        unfinished: Where it stands while it grows.
+        unsigned: What its record will say, but for the files and the sum.
+        shown: Its name in errors.
+        record_name: A file name that is taken.
+    """
+
+    def __init__(
+        self, unfinished: Path, unsigned: Record, *, shown: Path, record_name: str
+    ) -> None:
+        self._unfinished = unfinished
+        self._unsigned = unsigned
+        self._shown = shown
+        self._record_name = record_name
+        self._files: dict[str, GrowingFile] = {}
+
+    def append(self, name: str, data: bytes) -> None:
+        """Write `data` behind what is in the file `name`, which is created when first spoken of.
+
+        Raises:
+            ConfigError: The file name cannot be used.
+            StorageError: The disk refused.
+        """
+        if name not in self._files:
+            _check_name(name, self._record_name)
+            path = self._unfinished / name
+            self._files[name] = GrowingFile(path, shown=self._shown)
+        self._files[name].append(data)
+
+    def sync(self) -> None:
+        """Make all files durable; nothing may be appended afterwards."""
+        for file in self._files.values():
+            file.sync()
+
+    def close(self) -> None:
+        """Let go of all files, once."""
+        for file in self._files.values():
+            file.close()
+
+    def record(self) -> Record:
+        """The record of what was appended."""
+        sums = {
+            name: FileSum(sha256=file.sha256, size=file.size) for name, file in self._files.items()
+        }
+        unsigned = replace(self._unsigned, files=sums)
+        return replace(unsigned, sum=_sum(unsigned))
+
+
+@contextlib.contextmanager
+def growing_folder(
+    root: Path, final: Path, *, kind: str, body: Mapping[str, object], record_name: str
+) -> Iterator[GrowingFolder]:
+    """Save a folder whose files are written piece by piece, whole or not at all.
+
+    Leaving the `with` block publishes it; leaving it by an exception removes it.
+
+    Args:
+        root: As for `save_folder`, like all that follow.
+        final: The folder.
+        kind: What it is.
+        body: JSON to keep in the record.
+        record_name: The record's file name.
+
+    Raises:
+        ConfigError: `body` is no JSON.
+        StorageError: The disk refused, or the folder exists already; nothing was saved.
+    """
+    unsigned = Record(kind=kind, name=final.name, files={}, body=body, sum="")
+    _encode(unsigned)  # Before anything is written: it may be no JSON.
     tmp = layout.prepare(root)
     _files.make_folder(final.parent)
     unfinished = tmp / _files.unique_name()
     try:
         with _files.storage_errors("write", final):
             os.mkdir(unfinished, _files.FOLDER_MODE)
-            for name, data in {**files, record_name: _encode(record)}.items():
-                _files.create_file(unfinished / name, data)
+        folder = GrowingFolder(unfinished, unsigned, shown=final, record_name=record_name)
+        with contextlib.closing(folder):
+            yield folder
+            folder.sync()
+        with _files.storage_errors("write", final):
+            _files.create_file(unfinished / record_name, _encode(folder.record()))
         _files.publish_folder(unfinished, final)
     finally:
         with contextlib.suppress(OSError):
             shutil.rmtree(unfinished)
-    return record
 
 
 def read_record(folder: Path, *, kind: str, record_name: str) -> Record:
@@ -158,6 +239,11 @@ def _usable(name: str) -> str:
     return name
 
 
+def _check_name(name: str, record_name: str) -> None:
+    if _usable(name) == record_name:
+        raise ConfigError(f"The file name {name!r} is taken by the record.")
+
+
 def _file_sum(plain: dict[str, object]) -> FileSum:
     """What a record, perhaps a forged one, says of a file; any wrong type raises."""
     sha256, size = plain["sha256"], plain["size"]
@@ -168,14 +254,6 @@ def _file_sum(plain: dict[str, object]) -> FileSum:
 
 def _sum_of(data: bytes) -> FileSum:
     return FileSum(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
-
-
-def _describe(
-    kind: str, name: str, files: Mapping[str, bytes], body: Mapping[str, object]
-) -> Record:
-    sums = {file: _sum_of(data) for file, data in files.items()}
-    unsigned = Record(kind=kind, name=name, files=sums, body=body, sum="")
-    return replace(unsigned, sum=_sum(unsigned))
 
 
 def _plain(record: Record) -> dict[str, object]:

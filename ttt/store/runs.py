@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from ttt.errors import ConfigError, NotFoundError
@@ -28,11 +29,31 @@ def save_run(root: Path, run_id: str, files: Mapping[str, bytes]) -> Path:
         ConfigError: The id is taken, or the id or a file name cannot be used.
         StorageError: The disk refused; nothing was saved.
     """
+    with growing_run(root, run_id) as run:
+        for name, data in files.items():
+            run.append(name, data)
+    return layout.text_run(root, run_id)
+
+
+def growing_run(root: Path, run_id: str) -> AbstractContextManager[records.GrowingFolder]:
+    """Save a run whose files are too long to be held in memory, whole or not at all.
+
+    Args:
+        root: The artifact tree; created if missing.
+        run_id: See `layout.check_id`; must be new.
+
+    Returns:
+        Something to append to; leaving its `with` block publishes the run, leaving it by an
+        exception removes it.
+
+    Raises:
+        ConfigError: The id is taken, or the id or a file name cannot be used.
+        StorageError: The disk refused; nothing was saved.
+    """
     folder = layout.text_run(root, run_id)
     if folder.exists():
         raise ConfigError(f"A run named {run_id!r} exists already; choose another id.")
-    records.save_folder(root, folder, kind=KIND, files=files, body={}, record_name=MANIFEST)
-    return folder
+    return records.growing_folder(root, folder, kind=KIND, body={}, record_name=MANIFEST)
 
 
 def list_runs(root: Path) -> tuple[str, ...]:
