@@ -1,24 +1,29 @@
 """Frozen recurrent backbones: a GRU and a diagonal selective state-space model (SSM).
 
 A backbone maps embeddings to hidden states and carries a recurrent state from one call to the
-next, so that reading a text in pieces equals reading it whole. After pretraining it is frozen: nothing a
-model reads while it is used reaches these weights.
+next, so that reading a text in pieces equals reading it whole. After pretraining it is frozen:
+nothing a model reads while it is used reaches these weights.
 
-Adding one: subclass `RecurrentBackbone`, then `BACKBONES.register("name", Class)`; docs/extending.md
-shows it in ten lines.
+Adding one: subclass `RecurrentBackbone`, then `BACKBONES.register("name", Class)`;
+docs/extending.md shows it in ten lines.
 
 Shapes: B batch, L tokens, D width, H hidden units of one layer, N layers.
 """
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ttt.core.scan import scan
+from ttt.core.recurrence_gru import gru_forward
+from ttt.core.scan import scan, scan_path
 from ttt.lib.registry import Registry
+
+COMPILED_SEQUENCES_MAX = 8
+"""Sequences read side by side up to which the compiled GRU, which takes one after the other, is the
+faster way at every size. Source: own measurement, `benchmarks/scan.py`."""
 
 
 class RecurrentBackbone(nn.Module, ABC):
@@ -80,11 +85,40 @@ class GruBackbone(RecurrentBackbone):
         """See `RecurrentBackbone.forward`."""
         finals: list[Tensor] = []
         for n, (norm, cell, out) in enumerate(zip(self.norms, self.cells, self.outs, strict=True)):
-            start_1BH = None if state_BNH is None else state_BNH[None, :, n].contiguous()
-            y_BLH, end_1BH = cell(norm(x_BLD), start_1BH)
+            start_BH = None if state_BNH is None else state_BNH[:, n]
+            y_BLH, end_BH = _gru_states(cast("nn.GRU", cell), norm(x_BLD), start_BH)
             x_BLD = x_BLD + out(y_BLH)
-            finals.append(end_1BH[0])
+            finals.append(end_BH)
         return x_BLD, torch.stack(finals, dim=1)
+
+
+def _gru_states(cell: nn.GRU, x_BLD: Tensor, start_BH: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Every state of one GRU layer, and the last: compiled where no gradient can be wanted."""
+    if not _reads_compiled(cell, x_BLD):
+        y_BLH, end_1BH = cell(x_BLD, None if start_BH is None else start_BH[None].contiguous())
+        return y_BLH, end_1BH[0]
+    w_ih, w_hh, b_ih, b_hh = cell.all_weights[0]
+    if start_BH is None:
+        start_BH = x_BLD.new_zeros(x_BLD.shape[0], cell.hidden_size)
+    y_BLH = gru_forward(nn.functional.linear(x_BLD, w_ih, b_ih), w_hh, b_hh, start_BH)
+    return y_BLH, y_BLH[:, -1]
+
+
+def _reads_compiled(cell: nn.GRU, x_BLD: Tensor) -> bool:
+    """Whether a frozen GRU reads few sequences in float32 where the compiled loop runs.
+
+    Decided by what the input is and whether anything has a gradient, never by `no_grad` alone: the
+    two ways differ in the last bits, and a frozen model must read a text alike everywhere.
+    """
+    w_ih = cell.all_weights[0][0]
+    return (
+        not (x_BLD.requires_grad or w_ih.requires_grad)
+        and x_BLD.shape[0] <= COMPILED_SEQUENCES_MAX
+        and x_BLD.dtype == w_ih.dtype == torch.float32
+        and not torch.is_autocast_enabled(x_BLD.device.type)
+        and not (cell._forward_hooks or cell._forward_pre_hooks)  # A hook wants the call itself.
+        and scan_path(x_BLD.device.type) == "numba"
+    )
 
 
 class SsmLayer(nn.Module):
