@@ -84,7 +84,10 @@ def _parts(backbone: str) -> dict[str, Callable[[], object]]:
     batch = monitor.reader.read(chunk, 0).batch
     lesson = Lesson(chunk=0, batch=batch, adapter_DD=state.adapter_DD, head_VD=head_VD)
     gradient_DD = lesson.learned.gradient_DD
-    seen = Observation(chunk=chunk, lesson=lesson, state=state, report=None, committed=False)
+    text = ChunkText(text=chunk.text, carry=chunk.carry, token_ids=chunk.token_ids)
+    seen = Observation(
+        chunk=chunk, text=text, lesson=lesson, state=state, report=None, committed=False
+    )
     eight = encode_canaries(
         pool_canaries(), model=base.model, encoder=base.encoder, objective=objective
     )
@@ -105,7 +108,7 @@ def _parts(backbone: str) -> dict[str, Callable[[], object]]:
         "rule's step": lambda: rule.step(gradient_DD, batch.features_ND, state.memory),
         "gate, text stage": text_checks,
         "deflate": lambda: deflate_ratio(chunk.text.encode()),
-        "signals without the canary's": lambda: measure(seen, canary_gradient=False),
+        "signals of the text": lambda: measure(seen, canary_gradient=False),
         "fingerprint": state.fingerprint,
         "canary probe": lambda: monitor.probe.read(state.adapter_DD).mean_loss,
         "canary gradient": lambda: _with_gradient(monitor.probe.read(state.adapter_DD)),

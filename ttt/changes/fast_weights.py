@@ -15,8 +15,10 @@ Shapes: D width, N predicted positions.
 
 import hashlib
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -73,8 +75,9 @@ class FastState:
         for name, tensor in (("adapter", self.adapter_DD), *sorted(self.memory.items())):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        histories = (self.gradient_norms, self.update_norms, self.canary_rises)
-        digest.update(repr([history.values for history in histories]).encode())
+        for history in (self.gradient_norms, self.update_norms, self.canary_rises):
+            digest.update(len(history.values).to_bytes(8, "little"))
+            digest.update(array("d", history.values))
         digest.update(self.cache.digest.encode())
         return digest.hexdigest()
 
@@ -176,7 +179,7 @@ class Lesson:
         return loss_and_gradient(self.batch, self.head_VD, adapter_DD)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class StepReport:
     """What `apply` did, for the probes and the event."""
 
@@ -194,7 +197,33 @@ class StepReport:
     @property
     def attempted_norm(self) -> float:
         """Norm of the proposed step."""
-        return float(self.step_DD.norm())
+        return self._norms[0]
+
+    @property
+    def written_norm(self) -> float:
+        """Norm of what would be written of it; 0 when nothing fits the budget."""
+        return self._norms[1]
+
+    @property
+    def weights_norm(self) -> float:
+        """Norm of the weights that would result."""
+        return self._norms[2]
+
+    @cached_property
+    def attempted_DD(self) -> Float[Tensor, "width width"]:
+        """What would be written of the step; all of it, when nothing fits the budget."""
+        if self.written_DD is None:
+            return self.step_DD
+        return self.written_DD - self.before.adapter_DD
+
+    @cached_property
+    def _norms(self) -> tuple[float, float, float]:
+        """Fetched together: one wait for the device."""
+        weights_DD = self.before.adapter_DD if self.written_DD is None else self.written_DD
+        each = (self.step_DD, self.attempted_DD, weights_DD)
+        norms = torch.stack([torch.linalg.vector_norm(x_DD) for x_DD in each]).tolist()
+        proposed, attempted, weights = norms
+        return proposed, 0.0 if self.written_DD is None else attempted, weights
 
 
 @dataclass(slots=True, kw_only=True)
@@ -286,8 +315,7 @@ class FastWeightUpdate:
                 cache = cache.remember(block, rows_max=self.cache.rows_max)
         gradient_norms = state.gradient_norms
         for lesson in self.lessons:
-            norm = float(lesson.learned.gradient_DD.norm())
-            gradient_norms = _after(gradient_norms, norm)
+            gradient_norms = _after(gradient_norms, lesson.learned.gradient_norm)
         rises = state.canary_rises
         if report.reading is not None and state.reading is not None:
             rises = _after(rises, report.reading.mean_loss - state.reading.mean_loss)

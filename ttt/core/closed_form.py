@@ -13,6 +13,7 @@ Shapes: N predicted positions, D width, V vocabulary, C canaries.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -76,7 +77,7 @@ def _log_probabilities_and_softmax(logits_NV: Tensor, targets_N: Tensor) -> tupl
     return logits_NV.gather(1, targets_N[:, None])[:, 0] - log_norm_N, probs_NV
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LossAndGradient:
     """The objective on a batch, and which way it falls."""
 
@@ -91,6 +92,23 @@ class LossAndGradient:
     def loss(self) -> Float[Tensor, ""]:
         """Mean cross-entropy, nats per token."""
         return -self.log_probs_N.mean()
+
+    @property
+    def loss_nats(self) -> float:
+        """`loss` as a number."""
+        return self._scalars[0]
+
+    @property
+    def gradient_norm(self) -> float:
+        """Frobenius norm of the gradient."""
+        return self._scalars[1]
+
+    @cached_property
+    def _scalars(self) -> tuple[float, float]:
+        """Fetched together: one wait for the device."""
+        norm = torch.linalg.vector_norm(self.gradient_DD)
+        loss_nats, gradient_norm = torch.stack([self.loss, norm]).tolist()
+        return loss_nats, gradient_norm
 
 
 @torch.no_grad()

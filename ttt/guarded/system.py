@@ -109,7 +109,7 @@ def _write_check(lesson: Lesson, config: SafetyConfig) -> Check:
 
     def check() -> Verdict:
         learned = lesson.learned
-        loss, norm = float(learned.loss), float(learned.gradient_DD.norm())
+        loss, norm = learned.loss_nats, learned.gradient_norm
         readings = {"loss": loss, "grad_norm": norm}
         finite = Verdict(allowed=True, readings=readings)
         if not config.gate.enabled or not finite.allowed:
@@ -143,7 +143,7 @@ def _finite(change: FastWeightUpdate) -> Verdict:
     assert report is not None, "probes run after apply"
     readings = {"attempted_update_norm": report.attempted_norm}
     if report.written_DD is not None:
-        readings["weights_norm"] = float(report.written_DD.norm())
+        readings["weights_norm"] = report.weights_norm
     return Verdict(allowed=True, readings=readings)
 
 

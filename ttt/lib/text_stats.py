@@ -1,14 +1,15 @@
 """Cheap statistics of one chunk of text: how varied its tokens are, how well it compresses.
 
 Linear in the input. Raw deflate (no header or checksum) is used, and its ratio is only meaningful
-next to that of ordinary text **of the same length**, which `deflate_relative` divides by: low means
-repetitive, high means random-looking. Both tails are ordinary somewhere (verse, Chinese), so no
-single number here decides anything; `ttt/core/gate.py` combines them with charset features.
+over that of ordinary text **of the same length** (`reference_ratio`): low is then repetitive, high
+random-looking. Both tails are ordinary somewhere (verse, Chinese), so no single number here decides
+anything; `ttt/core/gate.py` combines them with charset features.
 """
 
 import math
 import zlib
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -62,11 +63,12 @@ def token_stats(token_ids: TokenIds) -> TokenStats:
     total = int(token_ids.size)
     if total == 0:
         return TokenStats(tokens=0, distinct=0, entropy_bits=0.0)
-    counts = np.unique(token_ids, return_counts=True)[1]
+    # For the few hundred ids of a chunk a dictionary is faster than sorting an array.
+    counts = Counter(token_ids.tolist()).values()
     # log2(n) - sum(c log2 c) / n equals -sum(p log2 p), with one logarithm less per entry.
-    spread = float(counts @ np.log2(counts)) / total
+    spread = sum(count * math.log2(count) for count in counts) / total
     entropy = max(0.0, math.log2(total) - spread)  # rounding may leave -1e-16 for one symbol
-    return TokenStats(tokens=total, distinct=int(counts.size), entropy_bits=entropy)
+    return TokenStats(tokens=total, distinct=len(counts), entropy_bits=entropy)
 
 
 def deflate_ratio(text_bytes: bytes) -> float:
@@ -93,11 +95,6 @@ def reference_ratio(length_bytes: int) -> float:
     step = octaves / math.log2(REFERENCE_BYTES[above] / REFERENCE_BYTES[above - 1])
     low, high = REFERENCE_RATIO[above - 1], REFERENCE_RATIO[above]
     return low + step * (high - low)
-
-
-def deflate_relative(text_bytes: bytes) -> float:
-    """Return the deflate ratio over that of ordinary text of the same length; 1 is ordinary."""
-    return deflate_ratio(text_bytes) / reference_ratio(len(text_bytes))
 
 
 def measure_reference(

@@ -95,6 +95,7 @@ class _Turn:
 
     index: int
     chunk: Chunk
+    text: ChunkText
     page: Page
     lesson: Lesson
 
@@ -141,7 +142,10 @@ class Monitor:
             adapter_DD=self.fast.state.adapter_DD,
             head_VD=self.base.model.head_VD,
         )
-        self._waiting.append(_Turn(index=self._seen, chunk=chunk, page=page, lesson=lesson))
+        text = ChunkText(text=chunk.text, carry=chunk.carry, token_ids=chunk.token_ids)
+        self._waiting.append(
+            _Turn(index=self._seen, chunk=chunk, text=text, page=page, lesson=lesson)
+        )
         self._seen += 1
         return self.finish() if len(self._waiting) == self.config.probe_every else []
 
@@ -160,7 +164,7 @@ class Monitor:
             probe=self.probe,
             guide=self.guide,
         )
-        receipt = self.safety.learn(change, [_gate_text(turn.chunk) for turn in turns])
+        receipt = self.safety.learn(change, [turn.text for turn in turns])
         return [self._event(turn, change, receipt, before) for turn in turns]
 
     def _event(
@@ -169,6 +173,7 @@ class Monitor:
         committed = receipt.outcome is Outcome.COMMITTED
         seen = Observation(
             chunk=turn.chunk,
+            text=turn.text,
             lesson=turn.lesson,
             state=before,
             report=change.report,
@@ -286,10 +291,6 @@ def _rise(change: FastWeightUpdate, *, committed: bool) -> CanaryRise | None:
         delta_z=report.before.canary_rises.z(rise.step),
         drift_total=rise.drift if committed else rise.before - rise.start,
     )
-
-
-def _gate_text(chunk: Chunk) -> ChunkText:
-    return ChunkText(text=chunk.text, carry=chunk.carry, token_ids=chunk.token_ids)
 
 
 def _place(turn: _Turn) -> ChunkPlace:

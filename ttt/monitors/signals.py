@@ -15,14 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ttt.changes.fast_weights import FastState, Lesson, StepReport
+from ttt.core.gate import ChunkText
 from ttt.errors import ConfigError
 from ttt.lib.registry import Registry
-from ttt.lib.text_stats import deflate_ratio, token_stats
 from ttt.monitors.documents import Chunk
 from ttt.monitors.events import Signals
 
@@ -32,6 +32,8 @@ class Observation:
     """Everything known about one chunk after its attempt."""
 
     chunk: Chunk
+    text: ChunkText
+    """The same chunk as the gate read it: what was computed for the gate is not computed again."""
     lesson: Lesson
     state: FastState
     """Plastic state before the attempt."""
@@ -70,18 +72,16 @@ def measure(seen: Observation, *, canary_gradient: bool) -> Signals:
         seen: The chunk and what became of it.
         canary_gradient: Whether to compute the canary gradient, which costs one product.
     """
-    tokens = token_stats(np.asarray(seen.chunk.token_ids))
-    gradient_DD = seen.lesson.learned.gradient_DD if seen.lesson.asked else None
-    grad_norm = None if gradient_DD is None else float(gradient_DD.norm())
-    report = seen.report
+    tokens, report = seen.text.tokens, seen.report
+    grad_norm = seen.lesson.learned.gradient_norm if seen.lesson.asked else None
     attempted = None if report is None else report.attempted_norm
     canary = _CanaryAlignment()
     if canary_gradient and seen.state.reading is not None:
-        canary = _align(seen.state.reading.gradient_DD, gradient_DD, seen)
+        canary = _align(seen.state.reading.gradient_DD, seen)
     return Signals(
         token_entropy=tokens.entropy_bits,
         token_diversity=tokens.diversity,
-        compression_ratio=deflate_ratio(seen.chunk.text.encode("utf-8", "surrogatepass")),
+        compression_ratio=seen.text.deflate_ratio,
         grad_norm=grad_norm,
         grad_z=None if grad_norm is None else seen.state.gradient_norms.z(grad_norm),
         attempted_update_norm=attempted,
@@ -109,9 +109,7 @@ def flags(signals: Signals, thresholds: FlagThresholds) -> tuple[str, ...]:
 def _kept_norm(seen: Observation) -> float | None:
     if seen.report is None:
         return None
-    if not seen.committed or seen.report.written_DD is None:
-        return 0.0
-    return float((seen.report.written_DD - seen.state.adapter_DD).norm())
+    return seen.report.written_norm if seen.committed else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,19 +120,17 @@ class _CanaryAlignment:
     predicted_change: float | None = None
 
 
-def _align(
-    canary_DD: Float[Tensor, "width width"],
-    gradient_DD: Float[Tensor, "width width"] | None,
-    seen: Observation,
-) -> _CanaryAlignment:
-    norm = float(canary_DD.norm())
-    dot = cosine = predicted = None
-    if gradient_DD is not None:
-        dot = float((gradient_DD * canary_DD).sum())
-        lengths = norm * float(gradient_DD.norm())
-        cosine = dot / lengths if lengths > 0.0 else 0.0
+def _align(canary_DD: Float[Tensor, "width width"], seen: Observation) -> _CanaryAlignment:
+    others = {"canary": canary_DD}
+    if seen.lesson.asked:
+        others["gradient"] = seen.lesson.learned.gradient_DD
     if seen.report is not None:
-        written_DD = seen.report.written_DD
-        step_DD = seen.report.step_DD if written_DD is None else written_DD - seen.state.adapter_DD
-        predicted = float((canary_DD * step_DD).sum())
-    return _CanaryAlignment(norm=norm, dot=dot, cosine=cosine, predicted_change=predicted)
+        others["step"] = seen.report.attempted_DD
+    # All dots as one product: one wait for the device.
+    dots_K = torch.stack(list(others.values())).flatten(1) @ canary_DD.flatten()
+    dots = dict(zip(others, dots_K.tolist(), strict=True))
+    norm, dot, cosine = math.sqrt(dots["canary"]), dots.get("gradient"), None
+    if dot is not None:
+        lengths = norm * seen.lesson.learned.gradient_norm
+        cosine = dot / lengths if lengths > 0.0 else 0.0
+    return _CanaryAlignment(norm=norm, dot=dot, cosine=cosine, predicted_change=dots.get("step"))

@@ -14,7 +14,13 @@ import numpy as np
 from ttt.core.normalise import Views
 from ttt.errors import ConfigError
 from ttt.lib.charset import CharsetStats, charset_stats
-from ttt.lib.text_stats import TokenIds, TokenStats, deflate_relative, token_stats
+from ttt.lib.text_stats import (
+    TokenIds,
+    TokenStats,
+    deflate_ratio,
+    reference_ratio,
+    token_stats,
+)
 
 CARRY_CHARS: Final = 64
 """Characters of the chunk before that are matched along, for phrases split at the border.
@@ -101,9 +107,14 @@ class ChunkText:
         return charset_stats(self.text, self.text_bytes)
 
     @cached_property
+    def deflate_ratio(self) -> float:
+        """Raw deflate length over length in bytes."""
+        return deflate_ratio(self.text_bytes)
+
+    @cached_property
     def deflate_relative(self) -> float:
-        """Deflate ratio over that of ordinary text of this length."""
-        return deflate_relative(self.text_bytes)
+        """The same over that of ordinary text of this length."""
+        return self.deflate_ratio / reference_ratio(len(self.text_bytes))
 
     @cached_property
     def carried(self) -> str:
