@@ -1,13 +1,13 @@
-"""Hostile text for the benchmarks: published attacks, other writing systems, repetition, and text
-optimised against the very rule that will learn from it.
+"""Hostile text for the benchmarks: published, foreign, repeated, and made against the very rule.
 
 The optimiser is a white-box coordinate search on real token ids: it knows model, rule, rate and a
 set of canaries of its own (the projection part), mutates a chunk, and keeps what raises those
-canaries' loss most after the rule's real step. What it found is decoded and goes through the whole
-monitor as text; damage is measured on the audit part, which it never saw.
+canaries' loss most after the rule's real steps. Every mutant is judged as text: decoded and encoded
+again, so that what it found goes through the whole monitor as it is. Damage is measured on the audit
+part, which the search never saw.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +19,7 @@ from ttt.core.canaries import CanarySet, encode_canaries
 from ttt.core.canary_pools import draw
 from ttt.core.closed_form import Batch, loss_and_gradient
 from ttt.core.objective import AutoRegressive
-from ttt.core.rules import UpdateRule
+from ttt.core.rules import Memory, UpdateRule
 from ttt.core.tokens import BOS_ID, SPECIAL_TOKENS
 from ttt.lib.seeds import torch_generator
 
@@ -72,8 +72,25 @@ def _joined(documents: Sequence[str], sessions: int) -> list[str]:
     return texts or [current * 3]
 
 
-def optimised_text(base: Base, rule: UpdateRule, *, seed: int, rounds: int = ROUNDS) -> str:
-    """One chunk that does the most damage the search could find through one step of `rule`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Victim:
+    """What a white-box attacker knows of a session: base, rule, weights and the rule's memory."""
+
+    base: Base
+    rule: UpdateRule
+    adapter_DD: Tensor
+    memory: Memory
+
+
+def optimised_text(victim: Victim, *, seed: int, rounds: int = ROUNDS) -> str:
+    """One chunk that does the most damage the search could find when it is learned twice.
+
+    Args:
+        victim: The unguarded session it is made for.
+        seed: Seed of canaries and mutations.
+        rounds: Generations of `BATCH` mutants.
+    """
+    base = victim.base
     canaries = encode_canaries(
         [passage.text for passage in draw("project", seed=seed)],
         model=base.model,
@@ -81,39 +98,47 @@ def optimised_text(base: Base, rule: UpdateRule, *, seed: int, rounds: int = ROU
         objective=AutoRegressive(),
     )
     generator = torch_generator(seed, "attack")
-    harm = _harm_of(base, rule, canaries)
-    best_L = max(_starts(base, generator), key=lambda ids_L: float(harm(ids_L[None])[0]))
-    best = float(harm(best_L[None])[0])
+
+    def harms(ids_BL: Tensor) -> Tensor:
+        return _harms(victim, canaries, ids_BL)
+
+    starts_BL = _as_text(base, torch.stack(_starts(base, generator)))
+    first_B = harms(starts_BL)
+    best, best_L = float(first_B.max()), starts_BL[int(first_B.argmax())]
     for round_ in range(rounds):
-        flips = max(1, int(24 * (1 - round_ / rounds)))
-        candidates_BL = _mutants(best_L, flips, base, generator)
-        harms_B = harm(candidates_BL)
-        winner = int(harms_B.argmax())
-        if float(harms_B[winner]) > best:
-            best, best_L = float(harms_B[winner]), candidates_BL[winner]
+        flips = max(1, int(32 * (1 - round_ / rounds) ** 2))
+        mutants_BL = _as_text(base, _mutants(best_L, flips, base, generator))
+        harms_B = harms(mutants_BL)
+        if float(harms_B.max()) > best:
+            best, best_L = float(harms_B.max()), mutants_BL[int(harms_B.argmax())]
     return base.encoder.decode(best_L.tolist())
 
 
-def _harm_of(
-    base: Base, rule: UpdateRule, canaries: CanarySet
-) -> Callable[[Tensor], Tensor]:
-    """Mean canary loss after one unguarded step of a fresh session on each row of ids."""
-    width = base.model.config.width
-    zero_DD = torch.zeros(width, width)
+@torch.no_grad()
+def _harms(victim: Victim, canaries: CanarySet, ids_BL: Tensor) -> Tensor:
+    """Mean canary loss after two unguarded steps on each row of ids."""
+    head_VD = victim.base.model.head_VD
+    bos_B1 = torch.full((ids_BL.shape[0], 1), BOS_ID)
+    features_BLD, _ = victim.base.model.features(torch.cat([bos_B1, ids_BL[:, :-1]], dim=1))
+    losses = []
+    for features_LD, targets_L in zip(features_BLD, ids_BL, strict=True):
+        batch = Batch(features_ND=features_LD, targets_N=targets_L)
+        adapter_DD, memory = victim.adapter_DD, victim.memory
+        for _ in range(2):
+            learned = loss_and_gradient(batch, head_VD, adapter_DD)
+            step_DD, memory = victim.rule.step(learned.gradient_DD, features_LD, memory)
+            adapter_DD = adapter_DD + step_DD
+        losses.append(canaries.read(adapter_DD).mean_loss)
+    return torch.tensor(losses)
 
-    @torch.no_grad()
-    def harm(ids_BL: Tensor) -> Tensor:
-        bos_B1 = torch.full((ids_BL.shape[0], 1), BOS_ID)
-        features_BLD, _ = base.model.features(torch.cat([bos_B1, ids_BL[:, :-1]], dim=1))
-        losses = []
-        for features_LD, targets_L in zip(features_BLD, ids_BL, strict=True):
-            batch = Batch(features_ND=features_LD, targets_N=targets_L)
-            learned = loss_and_gradient(batch, base.model.head_VD, zero_DD)
-            step_DD, _ = rule.step(learned.gradient_DD, features_LD, rule.start(zero_DD))
-            losses.append(canaries.read(step_DD).mean_loss)
-        return torch.tensor(losses)
 
-    return harm
+def _as_text(base: Base, ids_BL: Tensor) -> Tensor:
+    """The ids that the rows' texts really have, cut or repeated to the same length."""
+    rows = []
+    for ids_L in ids_BL:
+        found = base.encoder.encode(base.encoder.decode(ids_L.tolist())) or [len(SPECIAL_TOKENS)]
+        rows.append((found * (TOKENS // len(found) + 1))[:TOKENS])
+    return torch.tensor(rows)
 
 
 def _starts(base: Base, generator: torch.Generator) -> list[Tensor]:

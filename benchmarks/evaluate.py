@@ -1,9 +1,9 @@
 """The measures every learning table uses: gain, session-specific gain, damage, refusals.
 
-*Raw gain*: loss of the frozen base minus loss under what was learned so far, on chunks that were not
-learned yet (all but the first of a document), nats per token. *Specific gain*: loss on a document's
-second half after learning the first half of **another** document, minus after its own. *Damage*:
-rise of the audit set's mean loss after five hostile chunks in a row.
+*Raw gain*: loss of the frozen base minus loss under what was learned so far, on chunks not learned
+yet (all but the first of a document), nats per token. *Specific gain*: loss on a document's second
+half after learning the first half of **another** document, minus after its own. *Damage*:
+what five hostile chunks in a row add to the audit set's mean loss in a session under way.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from benchmarks.attacks import CHUNKS
 from benchmarks.learning_texts import PLAIN_PROSE, LearningText
-from benchmarks.sessions import cut, damage, learn, read_only
+from benchmarks.sessions import audit_rise, cut, go_on, learn, read_only
 from ttt.core.base import Base
 from ttt.core.gate import GateConfig
 from ttt.core.rollback import RollbackConfig
@@ -81,7 +82,9 @@ def specific_gains(
     base: Base, config: MonitorConfig, texts: Sequence[LearningText]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Specific gain of each document, under the fast weights and under the mixture."""
-    halves = [(c[: len(c) // 2], c[len(c) // 2 :]) for c in (document_chunks(base, t) for t in texts)]
+    halves = [
+        (c[: len(c) // 2], c[len(c) // 2 :]) for c in (document_chunks(base, t) for t in texts)
+    ]
     sessions = [learn(base, config, first) for first, _ in halves]
     adapted, mixed = [], []
     for i, (_, second) in enumerate(halves):
@@ -92,11 +95,27 @@ def specific_gains(
     return np.array(adapted), np.array(mixed)
 
 
-def damages(base: Base, config: MonitorConfig, texts: Sequence[str], *, chunks: int) -> np.ndarray:
-    """Damage of each hostile session, at most `chunks` chunks long."""
-    return np.array(
-        [damage(learn(base, config, cut(base, text, "hostile")[:chunks])) for text in texts]
-    )
+def damages(
+    base: Base, config: MonitorConfig, warm: Sequence[Chunk], texts: Sequence[str]
+) -> np.ndarray:
+    """Damage of each hostile text to a session that has learned `warm` before.
+
+    Fitting any natural text at all lowers the audit loss a little; a session that has had that
+    benefit already shows what the hostile text itself does.
+    """
+    found = []
+    for text in texts:
+        session = learn(base, config, warm)
+        before = audit_rise(session)
+        go_on(session, hostile_chunks(base, text))
+        found.append(audit_rise(session) - before)
+    return np.array(found)
+
+
+def hostile_chunks(base: Base, text: str) -> list[Chunk]:
+    """`CHUNKS` chunks of a hostile text, over again from its start if it is short."""
+    found = cut(base, text, "hostile")
+    return (found * CHUNKS)[:CHUNKS]
 
 
 def interval(values: np.ndarray) -> str:

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.gate_texts import DATA, _log
+from benchmarks.gate_generated import service_log
+from benchmarks.gate_texts import DATA
 
 CHUNKS: Final = 20
 """Chunks of 128 tokens one document should give."""
@@ -75,7 +76,7 @@ def _candidates(kind: str) -> Iterator[str]:
     elif kind == "logs":
         for seed in range(40):
             generator = random.Random(f"log-{seed}")
-            yield "\n".join(_log(generator) for _ in range(8))
+            yield "\n".join(service_log(generator) for _ in range(8))
     else:
         path, trained = UNSEEN[kind]
         text = (DATA / path).read_text(encoding="utf-8")

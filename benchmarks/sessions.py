@@ -83,15 +83,20 @@ def read_only(session: Session, texts: Sequence[Chunk]) -> tuple[np.ndarray, np.
             adapter_DD=monitor.fast.state.adapter_DD,
             head_VD=monitor.base.model.head_VD,
         )
-        losses = read_losses(
-            lesson, monitor.fast.state, mode="mixture", cache=monitor.config.cache
-        )
+        losses = read_losses(lesson, monitor.fast.state, mode="mixture", cache=monitor.config.cache)
         adapted.append(losses.adapted)
         mixed.append(losses.mixed)
     return np.array(adapted, dtype=float), np.array(mixed, dtype=float)
 
 
-def damage(session: Session) -> float:
+def go_on(session: Session, texts: Sequence[Chunk]) -> None:
+    """Let a session learn further chunks."""
+    for i, chunk in enumerate(texts):
+        session.monitor.observe(replace(chunk, starts_document=i == 0))
+    session.monitor.finish()
+
+
+def audit_rise(session: Session) -> float:
     """Rise of the held-out audit set's mean loss under what a session learned, nats per token."""
     monitor = session.monitor
     audit = Audit(monitor.base, monitor.config.objective, monitor.config.seed)

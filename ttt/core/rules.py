@@ -189,7 +189,7 @@ class Rls(UpdateRule):
 
     forgetting: float = 0.98
     """Weight of the past at each chunk, in (0, 1]; 1 never forgets."""
-    ridge: float = 1.0
+    ridge: float = 100.0
     """Start of S: this many tokens' worth of white features."""
 
     def start(self, like_DD: Float[Tensor, "width width"]) -> Memory:

@@ -41,11 +41,11 @@ class SpfwConfig:
 
     budget_nats: float = 0.05
     """Largest rise of the mean canary loss since the session's start, nats per token."""
-    canary_limit_nats: float = 0.25
+    canary_limit_nats: float = 0.5
     """The same for each canary alone."""
     shrink: Literal["line", "radial"] = "line"
     """What is shrunk when the whole step does not fit; see the module's text."""
-    give_way: float = 0.1
+    give_way: float = 0.05
     """Largest share of earlier learning that `line` gives up for one step; 0 never gives way."""
     probes_max: int = 4
     """Points tried on the segment, the full step not counted."""

@@ -108,7 +108,7 @@ class MonitorOptions(CommandOptions):
     """Refuse worthless and hostile chunks before they are learned."""
     min_entropy_threshold: Annotated[float, _GATE] = Field(default=1.0, ge=0)
     """Least token entropy, bits."""
-    min_diversity_threshold: Annotated[float, _GATE] = Field(default=0.05, ge=0, le=1)
+    min_diversity_threshold: Annotated[float, _GATE] = Field(default=0.03, ge=0, le=1)
     """Least share of distinct tokens."""
     ood_loss_threshold: Annotated[float, _GATE] = Field(default=8.0, ge=0)
     """Loss above which, together with the gradient, a chunk is refused; nats per token."""
@@ -159,6 +159,12 @@ class MonitorOptions(CommandOptions):
     """Exit with 3 if any chunk was blocked, or rolled back."""
     timings: Annotated[bool, _OUTPUT] = False
     """Add how long each chunk took; without it, equal runs give equal bytes."""
+
+    @property
+    def input_name(self) -> str | None:
+        """The input option that counts, the first that is given; None if none is."""
+        given = (name for name in _INPUTS if getattr(self, name) not in (None, False))
+        return next(given, None)
 
     @field_validator("compare", mode="before")
     @classmethod
