@@ -14,7 +14,7 @@ from typing import Final
 from benchmarks.report import Tables, markdown, write_json
 from ttt.lib.entry import EXIT_OK, run_command
 
-SUITES: Final = ("speed",)
+SUITES: Final = ("speed", "scan", "learning", "harm")
 """Modules of this folder with a function `run() -> Tables`, in the order they run."""
 
 

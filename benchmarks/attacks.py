@@ -3,8 +3,8 @@
 The optimiser is a white-box coordinate search on real token ids: it knows model, rule, rate and a
 set of canaries of its own (the projection part), mutates a chunk, and keeps what raises those
 canaries' loss most after the rule's real steps. Every mutant is judged as text: decoded and encoded
-again, so that what it found goes through the whole monitor as it is. Damage is measured on the audit
-part, which the search never saw.
+again, so that what it found goes through the whole monitor as it is. Damage is measured on the
+audit part, which the search never saw.
 """
 
 from collections.abc import Sequence

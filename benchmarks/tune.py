@@ -68,10 +68,10 @@ INTRODUCTION = """# Tuning: how the defaults were chosen
 
 Made by `python -m benchmarks.tune --out docs/tuning.md` on the tuning half of the texts
 ({documents} documents, none of them seen in training); docs/learning.md claims figures on the other
-half. Gains and damages are nats per token. *Gain* is the loss of the frozen base minus that under the
-fast weights, on chunks not learned yet. *Damage* is what five hostile chunks add to the loss of the
-audit canaries in a session under way; the worst of several. *Erased* is what the worst of them takes
-from the session's own document.
+half. Gains and damages are nats per token. *Gain* is the loss of the frozen base minus that under
+the fast weights, on chunks not learned yet. *Damage* is what five hostile chunks add to the loss of
+the audit canaries in a session under way; the worst of several. *Erased* is what the worst of them
+takes from the session's own document.
 """
 
 HEADS: dict[str, Row] = {
