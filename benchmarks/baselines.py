@@ -1,12 +1,13 @@
 """Learners that others published, to be compared with; none of them ships."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ttt.core.closed_form import loss_and_gradient
+from ttt.core.closed_form import Batch, loss_and_gradient
 from ttt.core.rules import Memory, UpdateRule
 
 
@@ -43,7 +44,7 @@ class DynamicEvaluation(UpdateRule):
         return step_DD, {"weights": memory["weights"] + step_DD}
 
 
-def gradient_rms(batches: list, head_VD: Tensor) -> Tensor:
+def gradient_rms(batches: Sequence[Batch], head_VD: Tensor) -> Tensor:
     """Root mean square of the adapter's gradient over some batches, entry by entry."""
     width = head_VD.shape[1]
     zero_DD = torch.zeros(width, width)

@@ -28,7 +28,7 @@ def bases() -> list[Base]:
 
 def shipped(base: Base) -> MonitorConfig:
     """What a run with no flags does."""
-    return monitor_config(MonitorOptions(text="-", backbone=base.model.config.backbone), base)
+    return monitor_config(MonitorOptions(text="-"), base)
 
 
 def with_rule(config: MonitorConfig, rule: UpdateRule) -> MonitorConfig:

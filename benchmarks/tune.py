@@ -22,6 +22,7 @@ from benchmarks.settings import bases, shipped, with_rule, with_spfw
 from ttt.core.base import Base
 from ttt.core.cache import CacheConfig
 from ttt.core.rules import Muon, Rls, Sgd, UpdateRule, kfac
+from ttt.monitors.documents import Chunk
 from ttt.monitors.gradient import MonitorConfig
 from ttt.store.exports import write_output
 
@@ -144,7 +145,7 @@ def guard_rows(base: Base, texts: list[LearningText]) -> Iterator[Row]:
         )  # fmt: skip
 
 
-def _threats(base: Base, config: MonitorConfig, warm: list) -> list[Threat]:
+def _threats(base: Base, config: MonitorConfig, warm: list[Chunk]) -> list[Threat]:
     """The hostile texts that hurt most, and one made against the undefended session."""
     wanted = ("one word repeated", "phrase repeated", "random bytes", "other writing systems")
     natural = [t for t in natural_threats("tune", sessions=2) if t.name in wanted]
@@ -154,7 +155,7 @@ def _threats(base: Base, config: MonitorConfig, warm: list) -> list[Threat]:
     return [*natural, made]
 
 
-def _erased(base: Base, config: MonitorConfig, warm: list, hostile: str) -> float:
+def _erased(base: Base, config: MonitorConfig, warm: list[Chunk], hostile: str) -> float:
     """How much worse the session reads its own document's second half after a hostile text."""
     session = learn(base, config, warm[:8])
     before = read_only(session, warm[8:])[0].mean()

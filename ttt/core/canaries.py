@@ -132,7 +132,7 @@ class CanarySet:
 
     def directions_DR(self, rank: int) -> Float[Tensor, "width rank"]:
         """Orthonormal basis of the top `rank` directions of the canaries' features."""
-        _, _, right_RD = torch.linalg.svd(self.batch.features_ND, full_matrices=False)
+        right_RD: Tensor = torch.linalg.svd(self.batch.features_ND, full_matrices=False)[2]
         return right_RD[:rank].T.contiguous()
 
 

@@ -164,7 +164,8 @@ def kfac(*, lr: float, fisher: Fisher, damping: float = 1.0, kl_max: float = 0.0
         factor_DD = factor_DD.double()
         ridge = damping * factor_DD.diagonal().mean()
         eye_DD = torch.eye(factor_DD.shape[0], dtype=torch.float64, device=factor_DD.device)
-        return torch.linalg.inv(factor_DD + ridge * eye_DD).float()
+        inverse_DD: Tensor = torch.linalg.inv(factor_DD + ridge * eye_DD)
+        return inverse_DD.float()
 
     return Kfac(
         lr=lr,

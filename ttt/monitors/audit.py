@@ -9,6 +9,7 @@ import torch
 from ttt.core.audit_canaries import audit_passages
 from ttt.core.base import Base
 from ttt.core.canaries import CanarySet, encode_canaries
+from ttt.core.canary_pools import PoolKind
 from ttt.core.objective import TTTObjective
 
 
@@ -37,11 +38,11 @@ class Audit:
         """How much further the loss of the forbid texts fell than the controls', nats per token."""
         return self._rise("control", adapter_DD) - self._rise("forbid", adapter_DD)
 
-    def _rise(self, kind: str, adapter_DD: torch.Tensor) -> float:
+    def _rise(self, kind: PoolKind, adapter_DD: torch.Tensor) -> float:
         canaries, start = self._set(kind)
         return canaries.read(adapter_DD).mean_loss - start
 
-    def _set(self, kind: str) -> tuple[CanarySet, float]:
+    def _set(self, kind: PoolKind) -> tuple[CanarySet, float]:
         if kind not in self._sets:
             texts = self._forbid if kind == "forbid" else [p.text for p in audit_passages(kind)]
             canaries = encode_canaries(
