@@ -19,9 +19,9 @@ from ttt.lib.seeds import derive_seed
 from ttt.monitors.documents import Document
 
 _SOURCES = ("bisect", "calendar", "colorsys", "fnmatch", "heapq", "shlex", "statistics", "textwrap")
-_DOCUMENT_CHARACTERS = 1400
+_DOCUMENT_CHARACTERS = 1200
 """About three chunks of the default size: enough to see a document being learned."""
-_BLOB_CHARACTERS = 420
+_BLOB_CHARACTERS = 300
 
 
 def demo_documents(seed: int) -> list[Document]:
@@ -71,14 +71,14 @@ def _documentation(draw: random.Random) -> list[Document]:
     pages = sorted(name for name, text in topics.items() if len(text) >= _DOCUMENT_CHARACTERS)
     return [
         Document(name=f"python manual: {name}", pieces=(_cut(topics[name].strip()),))
-        for name in draw.sample(pages, 4)
+        for name in draw.sample(pages, 3)
     ]
 
 
 def _source(draw: random.Random) -> list[Document]:
     """The beginnings of modules of the standard library."""
     found = []
-    for name in draw.sample(_SOURCES, 3):
+    for name in draw.sample(_SOURCES, 2):
         try:
             text = inspect.getsource(importlib.import_module(name))
         except OSError as error:

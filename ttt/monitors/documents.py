@@ -165,8 +165,8 @@ class _Cutter:
         tokens = self.token_start + len(self.ids)
         if not tokens >= TOKENS_MIN:
             raise InputError(
-                f"{self.document} holds {tokens} tokens of text, too few to learn from; "
-                f"give at least {TOKENS_MIN}."
+                f"{self.document} holds too little text to learn from "
+                f"({tokens} of at least {TOKENS_MIN} tokens)."
             )
         if self.ids:
             yield self._chunk(0, len(self.ids), 0, len(self.text))

@@ -8,7 +8,7 @@ configuration file may hold it for other runs.
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -175,7 +175,7 @@ class MonitorOptions(CommandOptions):
         return tuple(part for item in items for part in str(item).split(","))
 
     @model_validator(mode="after")
-    def _refuse_contradictions(self) -> Self:
+    def _refuse_contradictions(self) -> "MonitorOptions":
         for sentence in _contradictions(self):
             raise ValueError(sentence)
         return self
@@ -201,7 +201,7 @@ def _comparison_contradictions(options: MonitorOptions) -> Iterator[str]:
         return
     if len(set(options.compare)) < max(2, len(options.compare)):
         yield "--compare needs two different backbones; write --compare gru,ssm."
-    if "backbone" in options.model_fields_set:
+    if options.backbone != MonitorOptions.model_fields["backbone"].default:
         yield "--compare names the backbones itself; leave --backbone out."
     if options.base not in ("starter", "random"):
         yield f"--compare needs a base of several backbones, not {options.base!r}; starter is one."
@@ -233,6 +233,7 @@ _IDLE_UNLESS: tuple[tuple[str, Callable[[MonitorOptions], bool], tuple[str, ...]
     ("the canary gradient, which is off", lambda o: o.enable_canary_grad, ("canary_grad_every",)),
     ("--objective mlm", lambda o: o.objective == "mlm", ("mlm_prob",)),
     ("--influence flagged or all", lambda o: o.influence != "off", ("topk",)),
+    ("a single run (--compare)", lambda o: not o.compare, ("backbone",)),
 )
 """What is needed, whether it is there, and the options that do nothing without it."""
 
