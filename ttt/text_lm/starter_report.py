@@ -12,9 +12,9 @@ tokenizer of {vocab_size} ids. Weights are stored in half precision and used in 
 each file also holds the Kronecker factors of the adapter's Fisher information (`fisher.A`,
 `fisher.G`), which the `kfac` rule needs.
 
-They are bases to learn on top of, not models to talk to: a few minutes on one core each. What they
-have never seen costs them more (see the texts below), and they know little Spanish and no other
-language but English.
+They are bases to learn on top of, not models to talk to: about ten minutes of one core each. They
+know English as it stands in novels, speeches and documentation, a little Spanish, and no other
+language.
 
 This page is written by the command that trains them, from `ttt/data/starter/starter.json`.
 
@@ -26,9 +26,9 @@ TTT_DATA_DIR=... make starter
 
 The tokenizer and both models are trained on the texts below. Muon steps the backbone's matrices,
 AdamW everything else; most batches predict the next token, {mlm_percent:.0f} % the masked ones; the
-recurrent state is carried over {carried} windows of {seq_len} tokens; {stdlib_percent:.0f} % of the
-windows are documentation, the others are spread over the books by their lengths. On the same
-machine, with the same versions and one thread, the same weights come out.
+recurrent state is carried over {carried} windows of {seq_len} tokens. Of the windows,
+{stdlib_percent:.0f} % are documentation; the others are spread over the books by their lengths. On
+the same machine, with the same versions and one thread, the same weights come out.
 """
 _UNSEEN = """\
 The rest of each of these texts, and every other text of the folder, was never seen: defaults are
