@@ -27,7 +27,7 @@ CHUNKS = 5
 """Hostile chunks in a row."""
 TOKENS = 128
 BATCH = 24
-ROUNDS = 40
+ROUNDS = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,8 @@ def undefended(config: MonitorConfig) -> MonitorConfig:
         rollback=RollbackConfig(enabled=False),
     )
     learning = replace(config.learning, clip_to_median=False)
-    return replace(config, safety=safety, learning=learning)
+    # Nothing judges here, so one canary is read and not eight.
+    return replace(config, safety=safety, learning=learning, canary_texts=config.canary_texts[:1])
 
 
 def document_chunks(base: Base, text: LearningText) -> list[Chunk]:

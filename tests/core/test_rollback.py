@@ -39,7 +39,9 @@ def test_each_limit_has_two_sides(rise, history, reasons):
 @pytest.mark.parametrize("enabled", [True, False])
 def test_what_is_not_finite_is_over_every_limit(bad, enabled):
     config = RollbackConfig(enabled=enabled)
-    assert not rollback_verdict(Rise(start=1.0, before=1.0, after=bad), QUIET, config).allowed
+    verdict = rollback_verdict(Rise(start=1.0, before=1.0, after=bad), QUIET, config)
+    assert not verdict.allowed
+    assert ({"canary_rise", "drift_budget"} <= set(verdict.reasons)) is enabled
     assert not rollback_verdict(Rise(start=1.0, before=bad, after=1.0), QUIET, config).allowed
 
 

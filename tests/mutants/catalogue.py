@@ -29,6 +29,12 @@ STATS = "tests/lib/test_stats.py::"
 ROLLBACK = "tests/core/test_rollback.py::"
 MIXTURE = "tests/core/test_mixture.py::"
 CACHE = "tests/core/test_cache.py::"
+SPFW = "tests/core/test_spfw.py::"
+CANARIES = "tests/core/test_canaries.py::"
+CLOSED_FORM = "tests/core/test_closed_form.py::"
+FAST = "tests/changes/test_fast_weights.py::"
+SYSTEM = "tests/guarded/test_system.py::"
+MONITOR = "tests/monitors/test_gradient.py::"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -48,14 +54,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an exploding change is recorded but not undone",
         path="ttt/spine/transaction.py",
-        old="        undo(cause)\n",
+        old="        trial.undo(cause)\n",
         new="",
         test=SPINE + "test_whatever_explodes_is_undone_recorded_and_raised_on",
     ),
     Mutant(
         name="the journal hears of a change only after it ran",
         path="ttt/spine/transaction.py",
-        old="        journal.intend(change.kind, before)\n        change.apply()",
+        old="        journal.intend(change.kind, trial.before)\n        change.apply()",
         new="        change.apply()\n        journal.intend(change.kind, change.fingerprint())",
         test=SPINE + "test_the_journal_hears_of_a_change_before_it_runs_and_never_of_a_refused_one",
     ),
@@ -128,5 +134,105 @@ MUTANTS: tuple[Mutant, ...] = (
         old="if block.chunk != chunk)",
         new="if block.chunk == chunk)",
         test=CACHE + "test_forgetting_a_chunk_equals_never_having_seen_it",
+    ),
+    Mutant(
+        name="the sign of the gradient is flipped",
+        path="ttt/core/closed_form.py",
+        old="probs_NV @ head_VD - head_VD[batch.targets_N]",
+        new="head_VD[batch.targets_N] - probs_NV @ head_VD",
+        test=CLOSED_FORM + "test_loss_and_gradient_equal_autograd",
+    ),
+    Mutant(
+        name="the canary gradient points the other way",
+        path="ttt/core/canaries.py",
+        old="@ head_VD - head_VD[batch.targets_N]",
+        new="@ head_VD + head_VD[batch.targets_N]",
+        test=CANARIES + "test_the_gradient_is_that_of_the_mean_loss",
+    ),
+    Mutant(
+        name="long canaries count more than short ones",
+        path="ttt/core/canaries.py",
+        old="1.0 / (len(batches) * lengths_C[owner_N].float())",
+        new="torch.full((len(owner_N),), 1.0 / len(owner_N))",
+        test=CANARIES + "test_each_canary_counts_alike_whatever_its_length",
+    ),
+    Mutant(
+        name="weights that are NaN are within the budget",
+        path="ttt/core/spfw.py",
+        old="    return in_mean and float(rises_C.max()) <= config.canary_limit_nats",
+        new="    return not float(rises_C.mean()) > config.budget_nats",
+        test=SPFW + "test_weights_that_are_not_finite_are_never_within_the_budget",
+    ),
+    Mutant(
+        name="the budget is anchored at the last commit instead of the session's start",
+        path="ttt/core/spfw.py",
+        old="    losses_C = anchor.reading.losses_C\n",
+        new="    losses_C = start.origin.losses_C\n",
+        test=SPFW + "test_after_every_commit_the_budget_holds",
+    ),
+    Mutant(
+        name="the first bold guess is written without looking",
+        path="ttt/core/spfw.py",
+        old="        if within_budget(reading, anchor_losses_C, config):\n            low,",
+        new="        if tried == 1 or within_budget(reading, anchor_losses_C, config):\n            low,",
+        test=SPFW + "test_after_every_commit_the_budget_holds",
+    ),
+    Mutant(
+        name="the cone projects onto the harmful side",
+        path="ttt/core/spfw.py",
+        old="descent_CK = -self.projection",
+        new="descent_CK = self.projection",
+        test=SPFW + "test_a_step_the_cone_removes_entirely_is_suppressed",
+    ),
+    Mutant(
+        name="undoing several steps undoes only the last",
+        path="ttt/changes/fast_weights.py",
+        old="        state = self.fast.state\n        target_DD",
+        new="        state = self.fast.state\n        state.adapter_DD.add_(1e-3)\n        target_DD",
+        test=FAST + "test_restoring_undoes_every_step_of_every_chunk_and_the_rules_memory",
+    ),
+    Mutant(
+        name="the rule's memory is not part of what is fingerprinted",
+        path="ttt/changes/fast_weights.py",
+        old='(("adapter", self.adapter_DD), *sorted(self.memory.items()))',
+        new='(("adapter", self.adapter_DD),)',
+        test=FAST + "test_the_fingerprint_covers_everything_the_next_step_depends_on",
+    ),
+    Mutant(
+        name="what does not fit the budget is remembered all the same",
+        path="ttt/changes/fast_weights.py",
+        old="        if written_DD is not None:\n",
+        new="        written_DD = target_DD if written_DD is None else written_DD\n        if True:\n",
+        test=FAST + "test_what_does_not_fit_the_budget_changes_nothing",
+    ),
+    Mutant(
+        name="the gradient is computed before the text is judged",
+        path="ttt/guarded/system.py",
+        old="        gate = [self._text_checks(texts), ",
+        new="        _ = [lesson.learned for lesson in change.lessons]\n"
+        "        gate = [self._text_checks(texts), ",
+        test=SYSTEM + "test_a_hostile_text_is_refused_before_its_gradient_is_computed",
+    ),
+    Mutant(
+        name="a gate switched off lets a gradient that is NaN through",
+        path="ttt/guarded/system.py",
+        old="        if not config.gate.enabled or not finite.allowed:\n            return finite\n",
+        new="        if not config.gate.enabled:\n            return ALLOWED\n",
+        test=SYSTEM + "test_no_setting_lets_a_gradient_that_is_not_finite_through",
+    ),
+    Mutant(
+        name="a rolled-back event hides the damage it did",
+        path="ttt/monitors/gradient.py",
+        old="        after=rise.after,\n",
+        new="        after=rise.after if committed else rise.before,\n",
+        test=MONITOR
+        + "test_a_reverted_chunk_leaves_every_byte_as_it_was_and_its_event_keeps_the_damage",
+    ),
+    Mutant(
+        name="an outlier is in its own baseline",
+        path="ttt/lib/stats.py",
+        old="        return robust_z(x, self.values)",
+        new="        return robust_z(x, (*self.values, x))",
+        test=STATS + "test_an_outlier_is_scored_before_it_enters_its_own_baseline",
     ),
 )

@@ -11,6 +11,8 @@ from typing import Protocol, runtime_checkable
 
 import tokenizers
 
+from ttt.errors import InputError
+
 SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<mask>")
 PAD_ID, BOS_ID, EOS_ID, MASK_ID = range(4)
 
@@ -38,6 +40,8 @@ class BytePairs:
     def __init__(self, tokenizer_json: str) -> None:
         self.json = tokenizer_json
         self._tokenizer = tokenizers.Tokenizer.from_str(tokenizer_json)
+        # Text that spells `<pad>` is text; the flag is not part of the file.
+        self._tokenizer.encode_special_tokens = True
 
     @property
     def vocab_size(self) -> int:
@@ -46,11 +50,16 @@ class BytePairs:
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`; text that spells a special token is encoded as ordinary characters."""
-        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return self.encode_with_spans(text)[0]
 
     def encode_with_spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """Ids, and for each the (start, end) character range it came from."""
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        try:
+            encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        except TypeError as error:
+            raise InputError(
+                "The text holds half of a surrogate pair, which is no character; decode as UTF-8."
+            ) from error
         return list(encoding.ids), list(encoding.offsets)
 
     def decode(self, ids: list[int]) -> str:
