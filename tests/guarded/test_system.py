@@ -52,7 +52,9 @@ def learn(config: SafetyConfig, text: str = PLAIN, rule: UpdateRule | None = Non
 
 
 def test_an_ordinary_chunk_is_committed():
-    receipt, _ = learn(SafetyConfig(gate=OFF, spfw=SpfwConfig(budget_nats=5.0, canary_limit_nats=9.0)))
+    receipt, _ = learn(
+        SafetyConfig(gate=OFF, spfw=SpfwConfig(budget_nats=5.0, canary_limit_nats=9.0))
+    )
     assert receipt.outcome is Outcome.COMMITTED
 
 

@@ -119,8 +119,9 @@ class MonitorOptions(CommandOptions):
     """Undo a change that harms the canaries."""
     rollback_z_threshold: Annotated[float, _CANARY] = Field(default=6.0, ge=0)
     """Largest robust z of the canary rise."""
-    rollback_abs_canary_delta: Annotated[float, _CANARY] = Field(default=1.0, ge=0)
-    """Largest canary rise by one change, nats per token."""
+    rollback_abs_canary_delta: Annotated[float | None, _CANARY] = Field(default=None, ge=0)
+    """Largest canary rise by one change, nats per token (default: 1 in spfw mode, where it is an
+    outer limit; the whole --budget_nats in gate_rollback, where it is the brake)."""
     canary_text: Annotated[tuple[str, ...], _CANARY] = ()
     """Texts whose loss must not rise, instead of drawn ones."""
     canary_pool: Annotated[Path | None, _CANARY] = None

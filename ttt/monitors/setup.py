@@ -31,8 +31,6 @@ RANDOM_VOCABULARY, RANDOM_WIDTH = 8192, 64
 """Sizes of the documented toy model."""
 NULL_SPACE_SHARE = 4
 """The null-space takes 1/4 of the width. Source: own; at 1/2 nothing is learned any more."""
-SINGLE_CANARY = "The harbour master wrote the time of each arrival in a blue book."
-"""What plain mode probes by default: one short text, so that a probe costs a tenth of an update."""
 
 
 def open_base(options: MonitorOptions, *, backbone: str | None = None) -> Base:
@@ -180,7 +178,7 @@ def _safety(options: MonitorOptions, width: int) -> SafetyConfig:
         ),
         rollback=RollbackConfig(
             enabled=options.enable_rollback,
-            rise_nats_max=options.rollback_abs_canary_delta,
+            rise_nats_max=_rise_limit(options),
             z_max=options.rollback_z_threshold,
             drift_nats_max=options.budget_nats,
         ),
@@ -198,11 +196,17 @@ def _safety(options: MonitorOptions, width: int) -> SafetyConfig:
     )
 
 
+def _rise_limit(options: MonitorOptions) -> float:
+    """In plain mode no single change may use up the whole budget: bounded steps never reach 1."""
+    if options.rollback_abs_canary_delta is not None:
+        return options.rollback_abs_canary_delta
+    plain = options.safety_mode == "gate_rollback"
+    return options.budget_nats if plain else RollbackConfig().rise_nats_max
+
+
 def _probe_texts(options: MonitorOptions, passages: Sequence[Passage] | None) -> tuple[str, ...]:
     if options.canary_text:
         return options.canary_text
-    if options.safety_mode == "gate_rollback" and passages is None:
-        return (SINGLE_CANARY,)
     return _drawn("probe", options.seed, passages)
 
 
