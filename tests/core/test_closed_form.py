@@ -5,6 +5,7 @@ import torch
 
 from tests.core.conftest import random_tokens
 from ttt.core.closed_form import (
+    Batch,
     log_probabilities,
     loss_and_gradient,
     make_batch,
@@ -50,19 +51,30 @@ def test_reading_in_pieces_equals_reading_whole(model):
     assert torch.allclose(last_BNH, end_BNH, atol=1e-5)
 
 
+def learned_log_probabilities(logits_NV, targets_N):
+    """Through loss and gradient: features that pick the rows of any logits wanted."""
+    count = len(logits_NV)
+    batch = Batch(features_ND=torch.eye(count), targets_N=targets_N)
+    return loss_and_gradient(batch, logits_NV.T, torch.zeros(count, count)).log_probs_N
+
+
+WAYS = pytest.mark.parametrize("way", [target_log_probabilities, learned_log_probabilities])
+
+
+@WAYS
 @pytest.mark.parametrize("spread", [0.1, 1.0, 30.0, 300.0])
-def test_log_probabilities_are_right_even_where_the_probability_itself_vanishes(spread):
+def test_log_probabilities_are_right_even_where_the_probability_itself_vanishes(way, spread):
     logits_NV = spread * torch.randn(9, 501, generator=torch.Generator().manual_seed(2))
     targets_N = torch.arange(9)
     targets_N[0] = logits_NV[0].argmin()
     exact_N = torch.log_softmax(logits_NV.double(), dim=1).gather(1, targets_N[:, None])[:, 0]
-    found_N = target_log_probabilities(logits_NV, targets_N)
+    found_N = way(logits_NV, targets_N)
     assert torch.allclose(found_N.double(), exact_N, rtol=1e-6, atol=2e-6)
 
 
-def test_a_logit_that_is_not_a_number_makes_its_log_probability_none():
+@WAYS
+@pytest.mark.parametrize("broken", [torch.nan, torch.inf])
+def test_a_logit_that_is_not_finite_is_never_a_probability(way, broken):
     logits_NV = torch.zeros(2, 5)
-    logits_NV[0, 3] = torch.nan
-    logits_NV[1, 3] = torch.inf
-    found_N = target_log_probabilities(logits_NV, torch.tensor([0, 0]))
-    assert not torch.isfinite(found_N).any()
+    logits_NV[:, 3] = broken
+    assert not torch.isfinite(way(logits_NV, torch.tensor([0, 0]))).any()

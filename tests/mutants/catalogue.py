@@ -145,15 +145,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the canary gradient points the other way",
         path="ttt/core/canaries.py",
-        old="@ head_VD - head_VD[batch.targets_N]",
-        new="@ head_VD + head_VD[batch.targets_N]",
+        old="expected_ND - head_VD[",
+        new="head_VD[",
         test=CANARIES + "test_the_gradient_is_that_of_the_mean_loss",
     ),
     Mutant(
         name="long canaries count more than short ones",
         path="ttt/core/canaries.py",
-        old="1.0 / (len(batches) * lengths_C[owner_N].float())",
-        new="torch.full((len(owner_N),), 1.0 / len(owner_N))",
+        old="1.0 / len(batch)) for batch in batches]",
+        new="1.0 / len(batches[0])) for batch in batches]",
         test=CANARIES + "test_each_canary_counts_alike_whatever_its_length",
     ),
     Mutant(

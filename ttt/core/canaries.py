@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from ttt.core.closed_form import Batch, make_batch, target_log_probabilities
@@ -48,7 +48,7 @@ class CanaryReading:
     def losses_C(self) -> Float[Tensor, " canaries"]:
         """Mean cross-entropy of each canary, nats per token."""
         log_probs_N = target_log_probabilities(self._logits_NV, self._canaries.batch.targets_N)
-        return -self._canaries.mean_by_canary(log_probs_N)
+        return -(self._canaries.mean_CN @ log_probs_N)
 
     @cached_property
     def mean_loss(self) -> float:
@@ -58,16 +58,13 @@ class CanaryReading:
     @cached_property
     def gradient_DD(self) -> Float[Tensor, "width width"]:
         """Gradient of `mean_loss` in the adapter."""
-        return self._weighted_gradient(self._canaries.token_weights_N)
+        weights_N1 = self._canaries.mean_CN.mean(dim=0)[:, None]
+        return (self._errors_ND() * weights_N1).T @ self._canaries.batch.features_ND
 
     def gradients_CDD(self) -> Float[Tensor, "canaries width width"]:
         """Gradient of each canary's own loss, for the cone."""
-        weights_N = self._canaries.token_weights_N * len(self._canaries)
-        each = [
-            self._weighted_gradient(weights_N * (self._canaries.owner_N == c))
-            for c in range(len(self._canaries))
-        ]
-        return torch.stack(each)
+        errors_CND = self._canaries.mean_CN[:, :, None] * self._errors_ND()
+        return errors_CND.mT @ self._canaries.batch.features_ND
 
     def towards(self, other: "CanaryReading", fraction: float) -> "CanaryReading":
         """The reading at `fraction` of the way to `other`'s adapter; exact, without a product."""
@@ -79,13 +76,11 @@ class CanaryReading:
         logits_NV = self._logits_NV + (end._logits_NV - start._logits_NV)
         return CanaryReading(self._canaries, logits_NV)
 
-    def _weighted_gradient(
-        self, weights_N: Float[Tensor, " predicted"]
-    ) -> Float[Tensor, "width width"]:
-        batch = self._canaries.batch
+    def _errors_ND(self) -> Float[Tensor, "predicted width"]:
+        """The gradient of each position's loss in its adapted features."""
         head_VD = self._canaries.head_VD
-        errors_ND = self._logits_NV.softmax(dim=1) @ head_VD - head_VD[batch.targets_N]
-        return (errors_ND * weights_N[:, None]).T @ batch.features_ND
+        expected_ND = self._logits_NV.softmax(dim=1) @ head_VD
+        return expected_ND - head_VD[self._canaries.batch.targets_N]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,15 +88,12 @@ class CanarySet:
     """Some canaries, as the frozen part of one model sees them under one objective."""
 
     batch: Batch
-    owner_N: Int[Tensor, " predicted"]
-    """Which canary each position belongs to."""
-    token_weights_N: Float[Tensor, " predicted"]
-    """1 / (C * length of the owner): weighs every canary alike."""
+    mean_CN: Float[Tensor, "canaries predicted"]
+    """Row c takes the mean over the positions of canary c: 1 / its length there, else 0."""
     head_VD: Float[Tensor, "vocabulary width"]
-    count: int
 
     def __len__(self) -> int:
-        return self.count
+        return int(self.mean_CN.shape[0])
 
     @property
     def tokens(self) -> int:
@@ -122,13 +114,7 @@ class CanarySet:
         adapted_ND = adapt(self.batch.features_ND.double(), adapter_DD.double())
         logits_NV = adapted_ND @ self.head_VD.double().T
         log_probs_N = torch.log_softmax(logits_NV, dim=1).gather(1, self.batch.targets_N[:, None])
-        return -self.mean_by_canary(log_probs_N[:, 0])
-
-    def mean_by_canary(self, values_N: Float[Tensor, " predicted"]) -> Float[Tensor, " canaries"]:
-        """Mean of a per-position quantity over each canary."""
-        weights_N = self.token_weights_N.to(values_N.dtype) * self.count
-        sums_C = values_N.new_zeros(self.count)
-        return sums_C.index_add_(0, self.owner_N, values_N * weights_N)
+        return -(self.mean_CN.double() @ log_probs_N[:, 0])
 
     def directions_DR(self, rank: int) -> Float[Tensor, "width rank"]:
         """Orthonormal basis of the top `rank` directions of the canaries' features."""
@@ -162,18 +148,14 @@ def encode_canaries(
         _encode_one(text, model, encoder, objective, derive_seed(seed, "canary", str(i)))
         for i, text in enumerate(texts)
     ]
-    lengths_C = torch.tensor([len(batch) for batch in batches])
-    owner_N = torch.repeat_interleave(torch.arange(len(batches)), lengths_C)
-    device = batches[0].features_ND.device
+    rows = [torch.full((1, len(batch)), 1.0 / len(batch)) for batch in batches]
     return CanarySet(
         batch=Batch(
             features_ND=torch.cat([batch.features_ND for batch in batches]),
             targets_N=torch.cat([batch.targets_N for batch in batches]),
         ),
-        owner_N=owner_N.to(device),
-        token_weights_N=(1.0 / (len(batches) * lengths_C[owner_N].float())).to(device),
+        mean_CN=torch.block_diag(*rows).to(model.head_VD.device),
         head_VD=model.head_VD.detach(),
-        count=len(batches),
     )
 
 

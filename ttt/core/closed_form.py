@@ -63,18 +63,7 @@ def target_log_probabilities(
     logits_NV: Float[Tensor, "predicted vocabulary"], targets_N: Int[Tensor, " predicted"]
 ) -> Float[Tensor, " predicted"]:
     """`log softmax(logits)[target]` row by row."""
-    return _log_probabilities_and_softmax(logits_NV, targets_N)[0]
-
-
-def _log_probabilities_and_softmax(logits_NV: Tensor, targets_N: Tensor) -> tuple[Tensor, Tensor]:
-    """Both from one exponential of each logit.
-
-    `softmax` writes while it sums and is twice as fast as `logsumexp`; what it divided by is read
-    off the largest probability, `exp(max - log_norm)`, which never vanishes.
-    """
-    probs_NV = logits_NV.softmax(dim=1)
-    log_norm_N = logits_NV.amax(dim=1) - probs_NV.amax(dim=1).log()
-    return logits_NV.gather(1, targets_N[:, None])[:, 0] - log_norm_N, probs_NV
+    return logits_NV.log_softmax(dim=1).gather(1, targets_N[:, None])[:, 0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +111,11 @@ def loss_and_gradient(
     Source: softmax regression through a linear layer; checked against autograd in the tests.
     """
     logits_NV = adapt(batch.features_ND, adapter_DD) @ head_VD.T
-    log_probs_N, probs_NV = _log_probabilities_and_softmax(logits_NV, batch.targets_N)
+    probs_NV = logits_NV.softmax(dim=1)
+    # One exponential serves both: what softmax divided by stands in the largest probability, which
+    # is exp(max - log_norm) and never vanishes as the target's own may.
+    log_norm_N = logits_NV.amax(dim=1) - probs_NV.amax(dim=1).log()
+    log_probs_N = logits_NV.gather(1, batch.targets_N[:, None])[:, 0] - log_norm_N
     errors_ND = probs_NV @ head_VD - head_VD[batch.targets_N]
     return LossAndGradient(
         log_probs_N=log_probs_N,
