@@ -278,17 +278,18 @@ class FastWeightUpdate:
         adapter_DD, memory = state.adapter_DD, state.memory
         for lesson in self.lessons:
             for _ in range(self.learning.steps_per_chunk):
-                gradient_DD = self._clipped(lesson.learned_at(adapter_DD).gradient_DD, state)
+                gradient_DD = self._clipped(lesson.learned_at(adapter_DD), state)
                 step_DD, memory = self.rule.step(gradient_DD, lesson.batch.features_ND, memory)
                 adapter_DD = adapter_DD + step_DD
         return adapter_DD, memory
 
-    def _clipped(self, gradient_DD: Tensor, state: FastState) -> Tensor:
-        if self.learning.clip is not None:
-            return clip_to(gradient_DD, self.learning.clip)
-        if self.learning.clip_to_median and state.gradient_norms.values:
-            return clip_to(gradient_DD, median(state.gradient_norms.values))
-        return gradient_DD
+    def _clipped(self, learned: LossAndGradient, state: FastState) -> Tensor:
+        limit = self.learning.clip
+        if limit is None and self.learning.clip_to_median and state.gradient_norms.values:
+            limit = median(state.gradient_norms.values)
+        if limit is None or learned.gradient_norm <= limit:
+            return learned.gradient_DD
+        return clip_to(learned.gradient_DD, limit)
 
     def _guarded(self, state: FastState, step_DD: Tensor) -> SafeStep | None:
         if self.guide is None or self.probe is None:

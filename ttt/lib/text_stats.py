@@ -52,7 +52,7 @@ class TokenStats:
         return self.distinct / self.tokens if self.tokens else 1.0
 
 
-def token_stats(token_ids: TokenIds) -> TokenStats:
+def token_stats(token_ids: TokenIds | Sequence[int]) -> TokenStats:
     """Count the tokens of one chunk.
 
     Args:
@@ -60,11 +60,12 @@ def token_stats(token_ids: TokenIds) -> TokenStats:
 
     Source: Shannon (1948), section 6, with the plug-in (maximum likelihood) estimate.
     """
-    total = int(token_ids.size)
+    total = len(token_ids)
     if total == 0:
         return TokenStats(tokens=0, distinct=0, entropy_bits=0.0)
     # For the few hundred ids of a chunk a dictionary is faster than sorting an array.
-    counts = Counter(token_ids.tolist()).values()
+    ids = token_ids.tolist() if isinstance(token_ids, np.ndarray) else token_ids
+    counts = Counter(ids).values()
     # log2(n) - sum(c log2 c) / n equals -sum(p log2 p), with one logarithm less per entry.
     spread = sum(count * math.log2(count) for count in counts) / total
     entropy = max(0.0, math.log2(total) - spread)  # rounding may leave -1e-16 for one symbol

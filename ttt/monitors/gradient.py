@@ -11,7 +11,7 @@ Refuses: to learn outside the spine; to hold more than `probe_every` chunks of i
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ttt.changes.fast_weights import (
@@ -115,6 +115,9 @@ class Monitor:
         self.base = base
         self.config = config
         self.reader = Reader(base, config.objective, seed=config.seed)
+        # Only the mixture asks the cache; what nobody reads is not written either.
+        asked = config.read == "mixture"
+        self.cache = config.cache if asked else replace(config.cache, weight=0.0)
         self.probe = self._canaries(config.canary_texts)
         self.fast = fresh_fast_weights(
             config.rule,
@@ -160,7 +163,7 @@ class Monitor:
             lessons=[turn.lesson for turn in turns],
             rule=self.config.rule,
             learning=self.config.learning,
-            cache=self.config.cache,
+            cache=self.cache,
             probe=self.probe,
             guide=self.guide,
         )
@@ -189,7 +192,7 @@ class Monitor:
             outcome=receipt.outcome,
             verdicts=receipt.verdicts,
             signals=signals,
-            losses=read_losses(turn.lesson, before, mode=self.config.read, cache=self.config.cache),
+            losses=read_losses(turn.lesson, before, mode=self.config.read, cache=self.cache),
             gate_allowed=receipt.outcome is not Outcome.REFUSED,
             gate_reasons=tuple(r for verdict in gate_verdicts(receipt) for r in verdict.reasons),
             rollback_reasons=receipt.reasons if receipt.outcome is Outcome.REVERTED else (),

@@ -9,8 +9,6 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Final
 
-import numpy as np
-
 from ttt.core.normalise import Views
 from ttt.errors import ConfigError
 from ttt.lib.charset import CharsetStats, charset_stats
@@ -99,7 +97,7 @@ class ChunkText:
     @cached_property
     def tokens(self) -> TokenStats:
         """Entropy and diversity of the ids."""
-        return token_stats(np.asarray(self.token_ids, dtype=np.int64))
+        return token_stats(self.token_ids)
 
     @cached_property
     def charset(self) -> CharsetStats:
