@@ -1,8 +1,8 @@
 """Documents that learning is measured on: text no starter model was trained on, in two halves.
 
 **tune** chooses settings, **report** is what figures are claimed on; a document belongs to one of
-them by the digest of its text. Every document is about `CHUNKS` chunks long and about one thing: an
-article, part of a chapter, a module, a day's log.
+them by the digest of its text. Every document is about one thing: an article, part of a chapter, a
+module, a day's log.
 
 Source of the texts: the folder `TTT_DATA_DIR` (default `../shared/data`), the running Python, and
 seeded generators.
@@ -18,10 +18,8 @@ from typing import Final
 from benchmarks.gate_generated import service_log
 from benchmarks.gate_texts import DATA
 
-CHUNKS: Final = 20
-"""Chunks of 128 tokens one document should give."""
 CHARACTERS: Final = 10_000
-"""About that many, at four characters a token."""
+"""Length of a document; about 25 chunks of 128 tokens."""
 
 UNSEEN: Final[dict[str, tuple[str, float]]] = {
     "novel": ("prose/Moby-Dick-Or-The-Whale.txt", 0.0),
@@ -49,7 +47,9 @@ class LearningText:
     text: str
 
 
-def learning_texts(half: str, *, per_class: int = 4) -> list[LearningText]:
+def learning_texts(
+    half: str, *, per_class: int = 4, characters: int = CHARACTERS
+) -> list[LearningText]:
     """Documents of one half, `"tune"` or `"report"`, up to `per_class` of each class."""
     wanted = {"tune": 0, "report": 1}[half]
     chosen: list[LearningText] = []
@@ -62,7 +62,7 @@ def learning_texts(half: str, *, per_class: int = 4) -> list[LearningText]:
         random.Random(f"{kind}-{half}").shuffle(documents)
         count = 2 * per_class if kind == "articles" else per_class
         chosen += [
-            LearningText(name=f"{kind} {i + 1}", kind=kind, text=text)
+            LearningText(name=f"{kind} {i + 1}", kind=kind, text=text[:characters])
             for i, text in enumerate(documents[:count])
         ]
     return chosen

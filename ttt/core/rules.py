@@ -219,9 +219,9 @@ RuleFactory: TypeAlias = Callable[[float | None, Fisher], UpdateRule]
 
 RULES: Registry[RuleFactory] = Registry("update rule")
 RULES.register("kfac", lambda lr, fisher: kfac(lr=1.0 if lr is None else lr, fisher=fisher))
-RULES.register("rls", lambda lr, _: Rls(lr=1.0 if lr is None else lr))
+RULES.register("rls", lambda lr, _: Rls(lr=2.0 if lr is None else lr))
 RULES.register("muon", lambda lr, _: Muon(lr=0.1 if lr is None else lr))
-RULES.register("sgd", lambda lr, _: Sgd(lr=0.1 if lr is None else lr))
+RULES.register("sgd", lambda lr, _: Sgd(lr=0.05 if lr is None else lr))
 
 
 def clip_to(

@@ -73,7 +73,7 @@ class MonitorOptions(CommandOptions):
     optimizer: Annotated[Literal["kfac", "rls", "muon", "sgd"] | None, _LEARNING] = None
     """Update rule (default: kfac where the base has its curvature factors, else muon)."""
     lr: Annotated[float | None, _LEARNING] = Field(default=None, gt=0)
-    """Rate (default: tuned for each rule: kfac 1, rls 1, muon 0.1, sgd 0.1)."""
+    """Rate (default: tuned for each rule: kfac 1, rls 2, muon 0.1, sgd 0.05)."""
     clip: Annotated[Literal["median", "none"] | Annotated[float, Field(gt=0)], _LEARNING] = "median"
     """Largest gradient norm: the median of the committed ones, none, or a number."""
     read: Annotated[Literal["mixture", "adapted", "base"], _LEARNING] = "mixture"
