@@ -25,7 +25,8 @@ def test_every_kind_of_text_is_in_the_demo_and_none_stands_twice():
     assert len(names) == len(set(names))
     for part in (
         "python manual", "python source", "generated: base64", "generated: hex dump",
-        "generated: minified code", "generated: random unicode", "generated: log", "prose",
+        "generated: minified code", "generated: random unicode", "generated: log",
+        "generated: word list", "prose",
         "dialogue", "spanish", "german", "french", "chinese", "table", "verse", "spam",
         "override", "repeat",
     ):  # fmt: skip

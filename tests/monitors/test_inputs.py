@@ -6,7 +6,7 @@ import pytest
 
 from ttt.errors import InputError
 from ttt.monitors import inputs
-from ttt.monitors.inputs import decoded, file_document, stream_document, text_document
+from ttt.monitors.inputs import Meter, decoded, file_document, stream_document, text_document
 
 
 @pytest.fixture
@@ -58,11 +58,12 @@ def test_a_piece_is_handed_on_before_the_stream_ends():
         assert next(iter(stream_document(stream).pieces)) == "first words "
 
 
-def test_a_progress_bar_is_told_every_byte(tmp_path):
+def test_a_progress_bar_that_comes_later_is_told_every_byte(tmp_path):
     told = []
     (tmp_path / "a.txt").write_bytes("é and more".encode())
-    document = file_document(tmp_path / "a.txt", advance=told.append)
-    assert told == []
+    meter = Meter()
+    document = file_document(tmp_path / "a.txt", meter=meter)
+    meter.bar = lambda size, *, note="": told.append(size)
     assert "".join(document.pieces) == "é and more"
     assert sum(told) == 11
 
@@ -104,9 +105,8 @@ def test_a_pipe_is_a_file_that_is_read_once(tmp_path):
     os.mkfifo(path)
     writer = threading.Thread(target=path.write_text, args=("through a pipe",))
     writer.start()
-    document = file_document(path)
-    writer.join(timeout=5)
-    assert "".join(document.pieces) == "through a pipe"
+    assert "".join(file_document(path).pieces) == "through a pipe"
+    writer.join()
 
 
 def test_a_file_that_cannot_be_opened_is_an_input_error(tmp_path):

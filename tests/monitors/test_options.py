@@ -32,7 +32,6 @@ DOCUMENTED = {
     "ood_loss_threshold": 8.0,
     "ood_grad_threshold": 2.0,
     "rollback_z_threshold": 6.0,
-    "rollback_abs_canary_delta": 1.0,
     "canary_text": (),
     "backbone": "gru",
     "objective": "ar",

@@ -12,6 +12,11 @@ from ttt.monitors.plot import draw
 from ttt.monitors.report import Report
 
 
+@pytest.fixture(autouse=True)
+def coarse(monkeypatch) -> None:
+    monkeypatch.setattr(plot, "DPI", 50)
+
+
 def report_of(events) -> Report:
     report = Report()
     for index, event in enumerate(events):
@@ -45,7 +50,9 @@ def test_the_same_run_gives_the_same_bytes():
     assert first == second
 
 
-def test_every_decision_that_fell_is_marked_in_its_colour():
+def test_every_decision_that_fell_is_marked_in_its_colour(monkeypatch):
+    monkeypatch.setattr(plot, "DPI", 110)  # Thin strokes need room for a pixel of their own.
+
     def colours(*events) -> set[bytes]:
         return colours_of(draw(report_of(events), title="", budget_nats=None))
 

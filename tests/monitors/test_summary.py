@@ -42,6 +42,12 @@ def test_a_loss_is_not_called_a_gain():
     assert "certifies at most 0.0054 there and 0.0054 at the longest chunks" in said(worse)
 
 
+def test_a_gain_too_small_to_see_is_not_claimed():
+    assert "4.500 nats per token, the same as the frozen model's 4.500" in said(
+        replace(COMMITTED, losses=losses(4.5004, 4.5))
+    )
+
+
 def test_the_worst_chunk_of_a_run_that_only_gained_cost_nothing():
     assert "learning cost 0.0000 nats" in said(COMMITTED)
 

@@ -17,7 +17,7 @@ from ttt.monitors.options import MonitorOptions, without_effect
 
 if TYPE_CHECKING:
     from ttt.monitors.documents import Document
-    from ttt.monitors.inputs import Advance
+    from ttt.monitors.inputs import Meter
 
 PROG = "run_monitor.py"
 DESCRIPTION = (
@@ -46,18 +46,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_line(notes, f"note: {sentence}")
     _check_outputs(options)
 
-    from ttt.monitors.session import Meter, run_session  # Only now: it takes a second to load.
+    from ttt.monitors.inputs import Meter
 
     meter = Meter()
-    return run_session(options, list(documents_of(options, meter)), meter)
+    documents = list(documents_of(options, meter))
+
+    from ttt.monitors.session import run_session  # Only now: it takes a second to load.
+
+    return run_session(options, documents, meter)
 
 
-def documents_of(options: MonitorOptions, advance: "Advance") -> "Iterator[Document]":
+def documents_of(options: MonitorOptions, meter: "Meter") -> "Iterator[Document]":
     """The input that the options name, the first of them that is given.
 
     Args:
         options: At least one input is named.
-        advance: Told how many bytes were read, where the input is a file or a stream.
+        meter: Told how many bytes were read, where the input is a file or a stream.
 
     Raises:
         InputError: It is missing, empty, or no text.
@@ -67,9 +71,9 @@ def documents_of(options: MonitorOptions, advance: "Advance") -> "Iterator[Docum
     if options.input_name == "stdin":
         stream = sys.stdin.buffer
         assert isinstance(stream, inputs.ByteStream), "Python's own stdin is read as it comes"
-        yield inputs.stream_document(stream, advance=advance)
+        yield inputs.stream_document(stream, meter=meter)
     elif options.file is not None:
-        yield inputs.file_document(options.file, advance=advance)
+        yield inputs.file_document(options.file, meter=meter)
     elif options.text is not None:
         yield inputs.text_document(options.text)
     elif options.input_name == "demo_high_entropy":

@@ -9,6 +9,7 @@ import base64
 import importlib
 import inspect
 import random
+import re
 from collections.abc import Callable, Sequence
 from importlib import resources
 from itertools import zip_longest
@@ -37,8 +38,10 @@ def demo_documents(seed: int) -> list[Document]:
     blobs = [_blob(name, _BLOB_CHARACTERS, seed) for name in _GENERATORS]
     mixed = [*_documentation(draw), *_source(draw), *blobs]
     draw.shuffle(mixed)
-    turns = zip_longest(_passages(), mixed)
-    return [document for turn in turns for document in turn if document is not None]
+    passages = _passages()
+    turns = zip_longest(passages, mixed)
+    taking_turns = [document for turn in turns for document in turn if document is not None]
+    return [_word_list(passages, draw), *taking_turns]
 
 
 def high_entropy_documents(seed: int) -> list[Document]:
@@ -62,6 +65,17 @@ def _passages() -> list[Document]:
             text = row["unit"] * row["times"] if row["kind"] == "repeat" else row["text"]
             found.append(Document(name=f"{row['id']} {row['kind']}", pieces=(text,)))
     return found
+
+
+def _word_list(passages: Sequence[Document], draw: random.Random) -> Document:
+    """Ordinary words without order, each in quotation marks: every gate lets it pass.
+
+    Learned at the very start, before anything good, it harms the canaries more than the budget
+    allows: the write guard cuts it down, and plain mode takes it back.
+    """
+    prose = "".join(text for d in passages if d.name.endswith(" prose") for text in d.pieces)
+    words = draw.sample(re.findall(r"[a-z]+", prose.lower()), 160)
+    return Document(name="generated: word list", pieces=('" "; '.join(words),))
 
 
 def _documentation(draw: random.Random) -> list[Document]:

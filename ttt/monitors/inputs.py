@@ -5,18 +5,28 @@ remedy: what is missing, empty, a folder, not UTF-8, or binary (a zero byte).
 """
 
 import codecs
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from ttt.errors import InputError
+from ttt.lib.terminal import Advance
 from ttt.monitors.documents import Document
 
 PIECE_BYTES = 1 << 16
 """Most bytes read at once; own, because reading is far from the dearest step."""
 
-Advance: TypeAlias = Callable[[int], object]
-"""Told how many bytes were read, for a progress bar."""
+
+class Meter:
+    """Counts what is read, for a progress bar that is there only while a run lasts."""
+
+    def __init__(self) -> None:
+        self.bar: Advance | None = None
+
+    def count(self, size: int) -> None:
+        """Take `size` bytes as read."""
+        if self.bar is not None:
+            self.bar(size)
 
 
 @runtime_checkable
@@ -30,7 +40,7 @@ class ByteStream(Protocol):
         """
 
 
-def file_document(path: Path, *, advance: Advance | None = None) -> Document:
+def file_document(path: Path, *, meter: Meter | None = None) -> Document:
     """A file as a document, read from its beginning when its pieces are asked for.
 
     A regular file is read through once at the call, so that a fault in it is known before any work
@@ -38,7 +48,7 @@ def file_document(path: Path, *, advance: Advance | None = None) -> Document:
 
     Args:
         path: A UTF-8 text file; a byte order mark is skipped.
-        advance: Told about each piece.
+        meter: Told about each piece.
 
     Raises:
         InputError: It is missing, a folder, empty, or no UTF-8 text.
@@ -51,20 +61,20 @@ def file_document(path: Path, *, advance: Advance | None = None) -> Document:
             raise InputError(f"{path} is empty; there is nothing to learn from.")
     except OSError as error:
         raise InputError(_cannot_read(path, error)) from error
-    return Document(name=str(path), pieces=_file_pieces(path, advance))
+    return Document(name=str(path), pieces=_file_pieces(path, meter))
 
 
 def stream_document(
-    stream: ByteStream, *, name: str = "stdin", advance: Advance | None = None
+    stream: ByteStream, *, name: str = "stdin", meter: Meter | None = None
 ) -> Document:
     """A stream as a document; pieces are handed on as they arrive.
 
     Args:
         stream: Bytes of UTF-8 text, such as `sys.stdin.buffer`.
         name: What to call it.
-        advance: Told about each piece.
+        meter: Told about each piece.
     """
-    return Document(name=name, pieces=decoded(stream, name, advance))
+    return Document(name=name, pieces=decoded(stream, name, meter))
 
 
 def text_document(text: str, *, name: str = "text") -> Document:
@@ -78,13 +88,13 @@ def text_document(text: str, *, name: str = "text") -> Document:
     return Document(name=name, pieces=(text,))
 
 
-def decoded(stream: ByteStream, name: str, advance: Advance | None = None) -> Iterator[str]:
+def decoded(stream: ByteStream, name: str, meter: Meter | None = None) -> Iterator[str]:
     """Decode a stream of UTF-8 as it is read.
 
     Args:
         stream: Where the bytes come from.
         name: What to call it in an error.
-        advance: Told how many bytes each piece had.
+        meter: Told how many bytes each piece had.
 
     Raises:
         InputError: The bytes are no UTF-8 text; says at which byte.
@@ -107,8 +117,8 @@ def decoded(stream: ByteStream, name: str, advance: Advance | None = None) -> It
             ) from error
         if offset == 0:
             text = text.removeprefix("\ufeff")
-        if advance is not None:
-            advance(len(data))
+        if meter is not None:
+            meter.count(len(data))
         if text:
             yield text
         if not data:
@@ -122,10 +132,10 @@ def _characters(path: Path) -> int:
         return sum(len(piece) for piece in decoded(stream, str(path)))
 
 
-def _file_pieces(path: Path, advance: Advance | None) -> Iterator[str]:
+def _file_pieces(path: Path, meter: Meter | None) -> Iterator[str]:
     try:
         with path.open("rb") as stream:
-            yield from decoded(stream, str(path), advance)
+            yield from decoded(stream, str(path), meter)
     except OSError as error:
         raise InputError(_cannot_read(path, error)) from error
 

@@ -5,7 +5,7 @@ Each output takes events one at a time and keeps none. JSON is strict and carrie
 
 import itertools
 from collections.abc import Container, Mapping
-from typing import Protocol, TextIO, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from ttt.lib import strict_json
 from ttt.monitors.events import FlatEvent, MonitorEvent
@@ -15,6 +15,17 @@ from ttt.store.records import GrowingFolder
 
 EVENTS, REPORT = "events.jsonl", "report.json"
 """The files of a saved run."""
+
+
+@runtime_checkable
+class TextStream(Protocol):
+    """Something to write text to, such as `sys.stdout`."""
+
+    def write(self, text: str, /) -> object:
+        """Take some text."""
+
+    def flush(self) -> object:
+        """Hand on what was taken."""
 
 
 @runtime_checkable
@@ -58,7 +69,7 @@ class NdJson:
         stream: Where to.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextStream) -> None:
         self._stream = stream
 
     def event(self, event: MonitorEvent, flat: FlatEvent) -> None:

@@ -17,18 +17,12 @@ from ttt.core.base import Base
 from ttt.lib import strict_json
 from ttt.lib.clock import WallClock
 from ttt.lib.entry import EXIT_OK
-from ttt.lib.terminal import (
-    Advance,
-    log_console,
-    print_line,
-    print_table,
-    progress,
-    result_console,
-)
+from ttt.lib.terminal import log_console, print_line, print_table, progress, result_console
 from ttt.monitors.decisions import Decision
 from ttt.monitors.documents import Document, chunks
 from ttt.monitors.events import MonitorEvent
 from ttt.monitors.gradient import run_monitor
+from ttt.monitors.inputs import Meter
 from ttt.monitors.options import MonitorOptions
 from ttt.monitors.outputs import Lines, NdJson, Output, ReportFile, SavedRun, new_run_id
 from ttt.monitors.plot import draw
@@ -46,18 +40,6 @@ EXIT_FAIL_ON = 3
 """What `--fail_on` names happened."""
 LONG_INPUT_BYTES = 1 << 16
 """Files from here on get a progress bar."""
-
-
-class Meter:
-    """Hands the bytes that were read on to a progress bar, once there is one."""
-
-    def __init__(self) -> None:
-        self.bar: Advance | None = None
-
-    def __call__(self, size: int) -> None:
-        """Count `size` bytes as read."""
-        if self.bar is not None:
-            self.bar(size)
 
 
 def run_session(options: MonitorOptions, documents: Sequence[Document], meter: Meter) -> int:

@@ -57,10 +57,11 @@ def _what_it_gained(report: Report) -> Iterator[str]:
     read, base, gain = report.mean("loss"), report.mean("loss_base"), report.mean("gain")
     if read is None or base is None or gain is None:
         return
-    verdict = "better" if gain > 0.0 else "worse"
+    than = f"{abs(gain):.3f} {'better' if gain > 0.0 else 'worse'} than"
+    verdict = than if abs(gain) >= 0.0005 else "the same as"
     yield (
         "Each chunk was predicted before it was learned from: "
-        f"{read:.3f} nats per token, {abs(gain):.3f} {verdict} than the frozen model's {base:.3f}."
+        f"{read:.3f} nats per token, {verdict} the frozen model's {base:.3f}."
     )
     worst, certified, least = report.damage, report.damage_certified, report.certified_least
     if worst.value is not None and certified is not None and least is not None:
