@@ -13,8 +13,8 @@ from ttt.errors import InputError
 from ttt.lib.terminal import Advance
 from ttt.monitors.documents import Document
 
-PIECE_BYTES = 1 << 16
-"""Most bytes read at once; own, because reading is far from the dearest step."""
+PIECE_BYTES = 1 << 13
+"""Most bytes read at once: about sixteen chunks, so that a progress bar moves in small steps."""
 
 
 class Meter:

@@ -114,6 +114,8 @@ def _drift(axes: "Axes", report: Report, budget_nats: float | None) -> None:
     _prepare(axes, "Drift: rise of the canary loss since the start, under what was kept")
     points = report.curves["drift_total"].points()
     audited = report.curves["audit_canary_delta"].points()
+    if points:  # What was kept last is kept to the end, though nothing ran any more.
+        points = [*points, (report.chunks - 1, points[-1][1])]
     axes.step(*_columns(points), where="post", color=INK, linewidth=1.6, label="probed canaries")
     if audited:
         axes.plot(
@@ -191,11 +193,18 @@ def _lines(axes: "Axes", report: Report, names: tuple[str, ...]) -> None:
         dots: dict[str, Any] = (
             {"marker": ".", "markersize": 4.5} if report.chunks <= _DOTS_MAX else {}
         )
-        xs, ys = _columns(points)
-        heights = [y if y != 0.0 else math.nan for y in ys]  # A norm of 0 is a gap in the line.
-        axes.plot(xs, heights, label=label, **style, **dots)
+        xs, ys = _columns(_with_gaps(points, report.chunks))
+        axes.plot(xs, ys, label=label, **style, **dots)
     if axes.get_lines():
         _legend(axes)
+
+
+def _with_gaps(points: _Points, chunks: int) -> _Points:
+    """The points with a hole where nothing was measured or nothing (a norm of 0) was kept."""
+    if chunks <= _DOTS_MAX:
+        measured = dict(points)
+        points = [(x, measured.get(x, math.nan)) for x in range(chunks)]
+    return [(float(x), y if y != 0.0 else math.nan) for x, y in points]
 
 
 def _columns(points: _Points) -> tuple[list[float], list[float]]:
