@@ -127,6 +127,8 @@ def _learning(call: ast.Call, names: dict[str, str], where: str) -> Iterator[str
     full = _full_name(call.func, names)
     last = full.rsplit(".", 1)[-1]
     is_method = isinstance(call.func, ast.Attribute)
+    if last == "swap_in" and not where.startswith("ttt/changes/"):
+        yield "replaces a session's plastic state; only ttt.changes does"
     if last == "load_state_dict" and not where.startswith(MAY_LOAD_WEIGHTS):
         yield "loads weights into a live module"
     if where.startswith(MAY_LEARN):

@@ -104,6 +104,7 @@ LONG_FUNCTION = '"""Doc."""\ndef f():\n' + "    x = 1\n" * 59
         ("run_monitor.py", "open('x', 'w')", "mode that may write"),
         ("ttt/monitors/a.py", "weight.copy_(other)", "calls copy_"),
         ("ttt/monitors/a.py", "model.load_state_dict({})", "loads weights"),
+        ("ttt/guarded/a.py", "change.fast.swap_in(state)", "plastic state"),
         ("ttt/monitors/a.py", "optimizer.step()", "steps an optimiser"),
         ("ttt/monitors/a.py", "model.adapter.weight.add_(delta)", "calls add_ on a weight"),
         ("ttt/monitors/a.py", "p.data = other", "assigns .data"),

@@ -6,13 +6,8 @@ import pytest
 import torch
 
 from tests.core.test_spfw import SETS, WIDTH, Letters
-from ttt.changes.fast_weights import (
-    FastWeights,
-    FastWeightUpdate,
-    LearningConfig,
-    Lesson,
-    fresh_fast_weights,
-)
+from ttt.changes.fast_state import FastWeights, fresh_fast_weights
+from ttt.changes.fast_weights import FastWeightUpdate, LearningConfig, Lesson
 from ttt.core.cache import CacheConfig
 from ttt.core.closed_form import loss_and_gradient, make_batch
 from ttt.core.fisher import Fisher

@@ -15,7 +15,6 @@ from ttt.core.spfw import (
     SpfwConfig,
     StepGuide,
     into_ball,
-    project_to_cone,
     safe_step,
     shrink_to_budget,
     within_budget,
@@ -169,40 +168,6 @@ def test_a_chord_from_below_never_overshoots_and_beats_halving():
         if within_budget(start.towards(full, k / 1000), start.losses_C, config)
     )
     assert 0.8 * best <= fraction <= best + 0.001
-
-
-def test_the_cone_equals_the_exact_projection():
-    descent_CK = torch.randn(3, 40, generator=torch.Generator().manual_seed(0))
-    step_K = -descent_CK.sum(0) + torch.randn(40, generator=torch.Generator().manual_seed(1))
-    config = SpfwConfig(cone=True, passes=400)
-    projected_K, stats = project_to_cone(step_K, descent_CK, config)
-    assert stats.violations_before == 3
-    assert stats.violations_after == 0
-    # The exact answer by brute force over which constraints bind.
-    best = None
-    for active in range(8):
-        rows = [c for c in range(3) if active >> c & 1]
-        candidate_K = step_K
-        if rows:
-            a = descent_CK[rows]
-            candidate_K = step_K - a.T @ torch.linalg.solve(a @ a.T, a @ step_K)
-        if bool((descent_CK @ candidate_K >= -1e-4).all()):
-            distance = float((candidate_K - step_K).norm())
-            best = distance if best is None else min(best, distance)
-    assert float((projected_K - step_K).norm()) == pytest.approx(best, rel=1e-3)
-
-
-def test_the_cone_keeps_its_margins_and_leaves_a_harmless_step_alone():
-    descent_CK = torch.randn(2, 40, generator=torch.Generator().manual_seed(0))
-    step_K = descent_CK.sum(0)
-    projected_K, stats = project_to_cone(step_K, descent_CK, SpfwConfig(cone=True))
-    assert torch.equal(projected_K, step_K)
-    assert stats.removed_ratio == 0.0
-    config = SpfwConfig(cone=True, passes=200, eps_cos=0.3)
-    hostile_K = -descent_CK[0]
-    projected_K, stats = project_to_cone(hostile_K, descent_CK, config)
-    margins_C = 0.3 * hostile_K.norm() * descent_CK.norm(dim=1)
-    assert bool((descent_CK @ projected_K >= margins_C - 1e-3).all())
 
 
 def test_a_step_the_cone_removes_entirely_is_suppressed():

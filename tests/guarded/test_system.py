@@ -9,7 +9,7 @@ import torch
 from tests.changes.test_fast_weights import PROBE, lesson, rule_named, update
 from tests.core.test_spfw import WIDTH
 from tests.spine.test_transaction import ListJournal
-from ttt.changes.fast_weights import fresh_fast_weights
+from ttt.changes.fast_state import fresh_fast_weights
 from ttt.core.gate import ChunkText, GateConfig
 from ttt.core.rollback import RollbackConfig
 from ttt.core.rules import UpdateRule

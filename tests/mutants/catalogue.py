@@ -193,7 +193,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the rule's memory is not part of what is fingerprinted",
-        path="ttt/changes/fast_weights.py",
+        path="ttt/changes/fast_state.py",
         old='(("adapter", self.adapter_DD), *sorted(self.memory.items()))',
         new='(("adapter", self.adapter_DD),)',
         test=FAST + "test_the_fingerprint_covers_everything_the_next_step_depends_on",

@@ -1,11 +1,8 @@
 """The change every chunk of text makes: steps on a session's fast weights, and how to take it back.
 
-All of a session's plastic state is one frozen value (`FastState`): weights, the rule's memory, the
-cache and the robust histories. A change computes the next value beside the old one and swaps it in;
-taking it back swaps the old one in. Nothing is edited in place, so a snapshot costs nothing and
-multi-step changes are undone whole. There is no generator among the state: every draw (MLM masks)
-is derived from the run's seed and the chunk's number, so an undone chunk leaves no trace in any
-random stream.
+All of a session's plastic state is one frozen value (`fast_state.py`). A change computes the next
+value beside the old one and swaps it in; taking it back swaps the old one in. Nothing is edited in
+place, so a snapshot costs nothing and multi-step changes are undone whole.
 
 Refuses: to commit what the write guard could not fit into the budget (the state stays; the probe
 reads `report` and says why).
@@ -13,9 +10,7 @@ reads `report` and says why).
 Shapes: D width, N predicted positions.
 """
 
-import hashlib
 import math
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -25,11 +20,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ttt.core.cache import CacheConfig, NeuralCache, cache_block
+from ttt.changes.fast_state import FastState, FastWeights
+from ttt.core.cache import CacheConfig, cache_block
 from ttt.core.canaries import CanaryReading, CanarySet
 from ttt.core.closed_form import Batch, LossAndGradient, loss_and_gradient
 from ttt.core.rules import Memory, UpdateRule, clip_to
-from ttt.core.spfw import Anchor, SafeStep, StepGuide, safe_step
+from ttt.core.spfw import SafeStep, StepGuide, safe_step
 from ttt.errors import ConfigError
 from ttt.lib.stats import RobustHistory, median
 
@@ -50,90 +46,6 @@ class LearningConfig:
             raise ConfigError(f"Steps per chunk must be at least 1, not {self.steps_per_chunk}.")
         if self.clip is not None and not (0.0 < self.clip < math.inf):
             raise ConfigError(f"clip must be a positive finite norm, not {self.clip!r}.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FastState:
-    """Everything plastic of one session, as one immutable value."""
-
-    adapter_DD: Float[Tensor, "width width"]
-    memory: Memory
-    """What the update rule remembers."""
-    cache: NeuralCache
-    gradient_norms: RobustHistory
-    """Of committed chunks, before clipping."""
-    update_norms: RobustHistory
-    """Of the steps that rule proposed in committed chunks."""
-    canary_rises: RobustHistory
-    """Of committed changes, nats per token."""
-    reading: CanaryReading | None
-    """Canary losses under `adapter_DD`: derived, kept to save a pass; None without probe."""
-
-    def fingerprint(self) -> str:
-        """SHA-256 over every byte the next step depends on."""
-        digest = hashlib.sha256()
-        for name, tensor in (("adapter", self.adapter_DD), *sorted(self.memory.items())):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        for history in (self.gradient_norms, self.update_norms, self.canary_rises):
-            digest.update(len(history.values).to_bytes(8, "little"))
-            digest.update(array("d", history.values))
-        digest.update(self.cache.digest.encode())
-        return digest.hexdigest()
-
-
-class FastWeights:
-    """A session's live plastic state. Readable by everyone; only changes in this room replace it.
-
-    Args:
-        state: The state to start from.
-        anchor: Where the session started, for the drift budget; None without canaries.
-    """
-
-    def __init__(self, state: FastState, *, anchor: Anchor | None) -> None:
-        self._state = state
-        self.anchor = anchor
-
-    @property
-    def state(self) -> FastState:
-        """The current state."""
-        return self._state
-
-    def _replace(self, state: FastState) -> None:
-        self._state = state
-
-
-def fresh_fast_weights(
-    rule: UpdateRule,
-    *,
-    width: int,
-    probe: CanarySet | None,
-    window: int = 64,
-    device: torch.device | str = "cpu",
-) -> FastWeights:
-    """A new session: adapter zero (the frozen base itself), nothing remembered.
-
-    Args:
-        rule: The update rule, for the shape of its memory.
-        width: Model width D.
-        probe: The canaries its drift is measured on.
-        window: Values kept in each robust history.
-        device: Where the frozen base is.
-    """
-    adapter_DD = torch.zeros(width, width, device=device)
-    reading = None if probe is None else probe.read(adapter_DD)
-    history = RobustHistory(window=window)
-    state = FastState(
-        adapter_DD=adapter_DD,
-        memory=rule.start(adapter_DD),
-        cache=NeuralCache(),
-        gradient_norms=history,
-        update_norms=history,
-        canary_rises=history,
-        reading=reading,
-    )
-    anchor = None if reading is None else Anchor(adapter_DD=adapter_DD, reading=reading)
-    return FastWeights(state, anchor=anchor)
 
 
 class Lesson:
@@ -253,7 +165,7 @@ class FastWeightUpdate:
 
     def restore(self, snapshot: FastState) -> None:
         """Put the old state back."""
-        self.fast._replace(snapshot)
+        self.fast.swap_in(snapshot)
 
     def apply(self) -> None:
         """Take the steps, fit them to the budget, and put the candidate in place."""
@@ -271,7 +183,7 @@ class FastWeightUpdate:
             before=state, step_DD=step_DD, written_DD=written_DD, reading=reading, safe=safe
         )
         if written_DD is not None:
-            self.fast._replace(self._candidate(state, written_DD, memory, self.report))
+            self.fast.swap_in(self._candidate(state, written_DD, memory, self.report))
 
     def _walk(self, state: FastState) -> tuple[Tensor, Memory]:
         """The rule's own path: every chunk, every step, clipped."""

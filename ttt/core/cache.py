@@ -120,14 +120,16 @@ class NeuralCache:
 
     @torch.no_grad()
     def log_probabilities(self, batch: Batch, *, sharpness: float) -> Float[Tensor, " predicted"]:
-        """`log p_cache(target)` in nats; minus infinity where no remembered value matches."""
+        """`log p_cache(target)` in nats.
+
+        Minus infinity where no remembered value matches, or none that weighs anything.
+        """
         if not self.blocks:
             return batch.features_ND.new_full((len(batch),), -math.inf)
-        queries_ND = torch.nn.functional.normalize(batch.features_ND, dim=1)
-        scores_NM = sharpness * (queries_ND @ self.keys_MD.T)
-        matches_NM = batch.targets_N[:, None] == self.values_M[None, :]
-        matching_NM = scores_NM.masked_fill(~matches_NM, -math.inf)
-        return matching_NM.logsumexp(dim=1) - scores_NM.logsumexp(dim=1)
+        queries_ND = sharpness * torch.nn.functional.normalize(batch.features_ND, dim=1)
+        shares_NM = (queries_ND @ self.keys_MD.T).softmax(dim=1)
+        others_NM = batch.targets_N[:, None] != self.values_M
+        return shares_NM.masked_fill_(others_NM, 0.0).sum(dim=1).log()
 
 
 def blend(

@@ -75,12 +75,14 @@ def read_mixed(
     """
     log_joint_K = prior_K.log() + _chunk_log_probs(log_probs_KT)
     log_evidence = torch.logsumexp(log_joint_K, dim=0)
+    learned_weight = 1.0 - (log_joint_K[0] - log_evidence).exp()
+    # Fetched together: one wait for the device.
+    fetched = torch.stack([log_evidence, log_joint_K[0], learned_weight]).tolist()
     tokens = log_probs_KT.shape[1]
-    base_loss = -float(log_probs_KT[0].double().sum()) / tokens
     return MixtureReading(
-        loss_nats=-float(log_evidence) / tokens,
-        bound_nats=base_loss - float(prior_K[0].log()) / tokens,
-        learned_weight=float(1.0 - (log_joint_K[0] - log_evidence).exp()),
+        loss_nats=-fetched[0] / tokens,
+        bound_nats=-fetched[1] / tokens,
+        learned_weight=fetched[2],
     )
 
 

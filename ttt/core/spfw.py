@@ -17,8 +17,7 @@ half of the step fits, a small share of what was learned is given up to make roo
 Covered: any optimiser, any curvature, on the probed canaries (exactly). Not covered: text that no
 canary resembles, an attacker who knows the probe set, what is learned inside the budget.
 
-Source: own, measured in docs/tuning.md; the cone is the dual QP of GEM (Lopez-Paz & Ranzato 2017,
-arXiv 1706.08840) solved by Hildreth's method (1957).
+Source: own, measured in docs/tuning.md; the cone is in `cone.py`.
 
 Shapes: D width, C canaries of the projection set, R rank.
 """
@@ -32,6 +31,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ttt.core.canaries import CanaryReading, CanarySet
+from ttt.core.cone import ConeStats, project_to_cone
 from ttt.errors import ConfigError
 
 
@@ -79,17 +79,6 @@ class SpfwConfig:
             raise ConfigError(f"ball_radius must be a positive number, not {self.ball_radius!r}.")
         if self.passes < 1 or self.probes_max < 1 or self.null_space_rank < 0:
             raise ConfigError("passes and probes_max must be >= 1, null_space_rank >= 0.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConeStats:
-    """What the cone found and removed; dots are with the canaries' descent directions."""
-
-    violations_before: int
-    violations_after: int
-    min_dot_before: float
-    min_dot_after: float
-    removed_ratio: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,38 +288,11 @@ class StepGuide:
         if not self.config.cone or self.projection is None:
             return step_DD, None
         descent_CK = -self.projection.read(adapter_DD).gradients_CDD().flatten(1)
-        projected_K, stats = project_to_cone(step_DD.flatten(), descent_CK, self.config)
+        projected_K, stats = project_to_cone(
+            step_DD.flatten(),
+            descent_CK,
+            eps_dot=self.config.eps_dot,
+            eps_cos=self.config.eps_cos,
+            passes=self.config.passes,
+        )
         return projected_K.view_as(step_DD), stats
-
-
-def project_to_cone(
-    step_K: Float[Tensor, " entries"],
-    descent_CK: Float[Tensor, "canaries entries"],
-    config: SpfwConfig,
-) -> tuple[Float[Tensor, " entries"], ConeStats]:
-    """The nearest step whose dot with every descent direction reaches its margin.
-
-    Solves the dual QP over the C multipliers by Hildreth's cyclic method: each sweep corrects every
-    violated constraint in turn and takes back corrections that turned out too large. One constraint
-    is met exactly after one sweep; several converge linearly.
-    """
-    margins_C = config.eps_dot + config.eps_cos * step_K.norm() * descent_CK.norm(dim=1)
-    gram_CC = descent_CK @ descent_CK.T
-    dots_C = descent_CK @ step_K
-    lambda_C = torch.zeros_like(dots_C)
-    for _ in range(config.passes):
-        for c in range(descent_CK.shape[0]):
-            if float(gram_CC[c, c]) > 0.0:
-                gap = margins_C[c] - dots_C[c] - gram_CC[c] @ lambda_C
-                lambda_C[c] = torch.clamp(lambda_C[c] + gap / gram_CC[c, c], min=0.0)
-    projected_K = step_K + lambda_C @ descent_CK
-    after_C = descent_CK @ projected_K
-    slack_C = 1e-6 * projected_K.norm() * descent_CK.norm(dim=1)
-    removed = float((lambda_C @ descent_CK).norm() / step_K.norm()) if step_K.any() else 0.0
-    return projected_K, ConeStats(
-        violations_before=int((~(dots_C >= margins_C)).sum()),
-        violations_after=int((~(after_C >= margins_C - slack_C)).sum()),
-        min_dot_before=float(dots_C.min()),
-        min_dot_after=float(after_C.min()),
-        removed_ratio=removed,
-    )

@@ -14,13 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ttt.changes.fast_weights import (
-    FastState,
-    FastWeightUpdate,
-    LearningConfig,
-    Lesson,
-    fresh_fast_weights,
-)
+from ttt.changes.fast_state import FastState, fresh_fast_weights
+from ttt.changes.fast_weights import FastWeightUpdate, LearningConfig, Lesson
 from ttt.core.base import Base
 from ttt.core.cache import CacheConfig
 from ttt.core.canaries import CanarySet, encode_canaries

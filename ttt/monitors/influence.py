@@ -5,7 +5,7 @@ On demand only: it is the one signal that needs a backward pass through the back
 
 import torch
 
-from ttt.changes.fast_weights import FastState
+from ttt.changes.fast_state import FastState
 from ttt.core.base import Base
 from ttt.core.model import adapt
 from ttt.monitors.reading import Page

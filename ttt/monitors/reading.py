@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ttt.changes.fast_weights import FastState, Lesson
+from ttt.changes.fast_state import FastState
+from ttt.changes.fast_weights import Lesson
 from ttt.core.base import Base
 from ttt.core.cache import CacheConfig, blend
 from ttt.core.closed_form import Batch, log_probabilities, make_batch

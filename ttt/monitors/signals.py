@@ -19,7 +19,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ttt.changes.fast_weights import FastState, Lesson, StepReport
+from ttt.changes.fast_state import FastState
+from ttt.changes.fast_weights import Lesson, StepReport
 from ttt.core.gate import ChunkText
 from ttt.errors import ConfigError
 from ttt.lib.registry import Registry
