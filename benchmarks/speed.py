@@ -39,6 +39,9 @@ RATE: Final = 1e-3
 """Of every rule: so small that no session uses up its budget, since speed does not depend on it."""
 WARM_CHUNKS: Final = 40
 """Enough to fill the cache and most of each history, as in a session that has gone on a while."""
+BURST: Final = 4
+"""Chunks a loop learns before the next one's turn: a session goes from chunk to chunk, and two of
+them are one round of a canary gradient at every second."""
 PEAK_SIDE: Final = 768
 """Side of the matrices whose product stands for the machine's best."""
 MASK: Final = 0.15
@@ -145,27 +148,32 @@ def take_turns(
     Args:
         loops: By name.
         texts: What they learn, over and over.
-        rounds: Chunks each of them is timed on.
+        rounds: Bursts each of them is timed on.
         beside: Functions to time in the same run.
 
     Returns:
-        Seconds of each chunk, by name.
+        Seconds of one chunk in each round, or of one call beside, by name.
     """
 
     def learner(loop: Loop) -> Callable[[], object]:
         supply = cycle(texts)
         for _ in range(WARM_CHUNKS):
             loop.observe(next(supply))
-        return lambda: loop.observe(next(supply))
+        return lambda: [loop.observe(next(supply)) for _ in range(BURST)]
 
-    return laps({name: learner(loop) for name, loop in loops.items()} | dict(beside or {}), rounds)
+    others = dict(beside or {})
+    seconds = laps({name: learner(loop) for name, loop in loops.items()} | others, rounds)
+    return {
+        name: each if name in others else [one / BURST for one in each]
+        for name, each in seconds.items()
+    }
 
 
-def run(rounds: int = 60) -> Tables:
+def run(rounds: int = 25) -> Tables:
     """Measure everything, on one thread.
 
     Args:
-        rounds: Chunks each loop is timed on.
+        rounds: Bursts each loop is timed on.
     """
     torch.set_num_threads(1)
     keep_freed_memory()
