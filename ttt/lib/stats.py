@@ -127,7 +127,7 @@ class RobustHistory:
         Raises:
             InputError: `x` is not finite (such a value must have been refused, not committed).
         """
-        return replace(self, values=(*self.values, float(x)))
+        return RobustHistory(window=self.window, values=(*self.values, float(x)))
 
     def z(self, x: float) -> float:
         """Score `x`, which is not in the history yet; see `robust_z`."""
