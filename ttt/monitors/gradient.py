@@ -180,6 +180,8 @@ class Monitor:
         every = self.config.canary_grad_every
         signals = measure(seen, canary_gradient=every > 0 and turn.index % every == 0)
         flagged = flags(signals, self.config.thresholds)
+        # A chunk refused for its text alone was never worth a gradient: refusing saves that.
+        notable = bool(flagged) or (turn.lesson.asked and not committed)
         return MonitorEvent(
             place=_place(turn),
             backbone=self.base.model.config.backbone,
@@ -195,7 +197,7 @@ class Monitor:
             canary=_rise(change, committed=committed),
             audit=self._audit(turn.index),
             spfw=self._spfw(change),
-            top_influence_tokens=self._influence(turn, before, bool(flagged) or not committed),
+            top_influence_tokens=self._influence(turn, before, notable),
         )
 
     def _audit(self, index: int) -> AuditReading | None:
