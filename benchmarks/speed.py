@@ -30,7 +30,6 @@ from ttt.core.base import Base
 from ttt.core.objective import OBJECTIVES
 from ttt.core.rules import RULES, Sgd, UpdateRule
 from ttt.guarded.system import SafetyConfig
-from ttt.lib.allocator import keep_freed_memory
 from ttt.monitors.documents import Chunk
 from ttt.monitors.gradient import Monitor, MonitorConfig
 
@@ -176,7 +175,6 @@ def run(rounds: int = 25) -> Tables:
         rounds: Bursts each loop is timed on.
     """
     torch.set_num_threads(1)
-    keep_freed_memory()
     return {
         "Monitored update: 128 tokens, width 64, vocabulary 8192, AR, SGD": [
             row for backbone in BACKBONES for row in record_rows(backbone, rounds)

@@ -7,8 +7,8 @@ import pytest
 
 SCRIPT = """
 import resource, sys
-from ttt.lib.allocator import keep_freed_memory
-if sys.argv[1] == "keep" and not keep_freed_memory():
+from ttt.lib.allocator import tune_memory
+if sys.argv[1] == "tuned" and not tune_memory():
     print("unsupported"); raise SystemExit
 def fill():
     return len(bytearray(b"x") * (48 << 20))
@@ -26,7 +26,7 @@ def faults(mode: str) -> str:
 
 
 def test_a_block_that_was_freed_costs_no_fresh_pages_when_it_is_wanted_again():
-    kept = faults("keep")
+    kept = faults("tuned")
     if kept == "unsupported":
         pytest.skip("this C library has no mallopt")
     assert int(kept) < 100 < int(faults("default"))

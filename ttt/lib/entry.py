@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from ttt.errors import ConfigError, TTTError
+from ttt.lib.allocator import tune_memory
 from ttt.lib.terminal import plain
 
 EXIT_OK = 0
@@ -51,6 +52,7 @@ def run_command(function: Main) -> Main:
     @functools.wraps(function)
     def main(argv: Sequence[str] | None = None) -> int:
         arguments = list(sys.argv[1:] if argv is None else argv)
+        tune_memory()
         try:
             code = _code_of(function, arguments)
             sys.stdout.flush()  # Here, so that a closed pipe or a full disk is met inside the try.
