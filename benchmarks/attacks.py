@@ -27,7 +27,7 @@ CHUNKS = 5
 """Hostile chunks in a row."""
 TOKENS = 128
 BATCH = 24
-ROUNDS = 24
+ROUNDS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +47,7 @@ def natural_threats(half: str, *, sessions: int = 4) -> list[Threat]:
     wanted = {
         "jailbreaks": "jailbreaks in the wild",
         "other writing systems": "194 languages",
-        "base64": "base64",
         "random bytes": "random bytes",
-        "DNA": "random DNA",
         "phrase repeated": "phrase repeated",
         "one word repeated": "one word repeated",
     }

@@ -23,13 +23,13 @@ from ttt.core.rules import UpdateRule
 from ttt.monitors.documents import Chunk
 from ttt.monitors.gradient import MonitorConfig
 
-SESSIONS = 3
+SESSIONS = 2
 """Sessions of each threat."""
 WARM_CHUNKS = 8
 
 
 def run() -> Tables:
-    """Measure both starter models; about ten minutes."""
+    """Measure both starter models; about five minutes."""
     article = learning_texts("report", per_class=1)[0]
     tables: Tables = {}
     for base in bases():

@@ -53,7 +53,7 @@ class CanaryReading:
     @cached_property
     def mean_loss(self) -> float:
         """Mean of the canaries' losses, each counted alike, nats per token."""
-        losses = self.losses_C.tolist()
+        losses: list[float] = self.losses_C.tolist()
         return sum(losses) / len(losses)
 
     @cached_property
