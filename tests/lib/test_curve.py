@@ -33,6 +33,17 @@ def test_the_lowest_the_highest_and_the_last_point_are_never_lost(heights):
     assert points[-1] == (len(heights) - 1, heights[-1])
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_no_spike_of_a_long_curve_is_lost(seed):
+    draw = random.Random(seed)
+    heights = [draw.random() for _ in range(300)]
+    points = curve_of(heights).points()
+    for start in range(0, 288, 32):  # Whole buckets, whatever their width.
+        inside = [y for x, y in points if start <= x < start + 32]
+        assert min(inside) == min(heights[start : start + 32])
+        assert max(inside) == max(heights[start : start + 32])
+
+
 @pytest.mark.parametrize("length", [1, 20, 21, 1000, 10_000])
 def test_no_more_points_are_kept_than_there_is_room_for(length):
     draw = random.Random(0)

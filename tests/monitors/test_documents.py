@@ -14,6 +14,7 @@ from ttt.text_lm.tokenizer import train_tokenizer
 TRAINING_TEXT = (
     "The lock keeper wrote the figure on the door; it's the third in a row, isn't it?\n"
     "    if value >= limit:\n        return None  # 1234 + 5678\n"
+    "stop?!\x1c go?!\x1d on?!\x1c if?!\x1f so?!\x1c\n"  # Whitespace to Python alone.
     "¿Qué hora es? Señor Müller fährt im Frühling. 青溪镇有一座老水车。 naïve façade 🙂🙂\n\n"
 ) * 8
 ENCODER = train_tokenizer([TRAINING_TEXT], vocab_size=600)
@@ -183,6 +184,12 @@ def test_words_of_nothing_but_blanks_are_refused():
 def test_a_chunk_of_no_tokens_is_refused():
     with pytest.raises(ConfigError, match="at least 1, not 0"):
         cut("a b", tokens=0)
+
+
+def test_a_border_is_whitespace_to_the_tokenizer_and_not_only_to_python():
+    for text in ("on?!\x1c if", "on?!\x1d if", "on?!\x1c\n"):
+        pieces = [text[: text.index("?!") + 4], text[text.index("?!") + 4 :]]
+        assert joined_ids(cut(text, pieces=pieces)) == ENCODER.encode(text)
 
 
 def test_the_encoder_under_test_is_the_real_one():

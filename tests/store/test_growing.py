@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.store.faults import Killed, failing_call, leftovers
+from tests.store.faults import Killed, failing_call, leftovers, traced_calls
 from ttt.errors import ConfigError, StorageError
 from ttt.store.exports import growing_output
 from ttt.store.growing import GrowingFile
@@ -122,6 +122,28 @@ def test_a_run_whose_disk_fails_at_any_call_is_whole_or_not_there(tmp_path, mode
             write_run(root)
         if list_runs(root):
             assert read_run(root, "a")["events.jsonl"] == WHOLE
+
+
+def test_an_output_is_on_the_disk_before_it_has_its_name(tmp_path):
+    with traced_calls() as trace:
+        write_output(tmp_path / "out.json")
+    names = [name for name, _ in trace]
+    publish = names.index("replace")
+    written = [i for i, name in enumerate(names) if name == "write"]
+    synced = [i for i, name in enumerate(names) if name == "fsync"]
+    assert max(written) < synced[0] < publish < synced[1]
+    assert trace[synced[0]][1] == trace[written[0]][1]
+    assert trace[synced[1]][1] == str(tmp_path)
+
+
+def test_every_file_of_a_run_is_on_the_disk_before_the_run_has_its_name(tmp_path):
+    with traced_calls() as trace:
+        write_run(tmp_path)
+    publish = max(i for i, (name, _) in enumerate(trace) if name == "rename")
+    for file in ("events.jsonl", "other.json", "manifest.json"):
+        written = max(i for i, (n, path) in enumerate(trace) if n == "write" and file in path)
+        synced = max(i for i, (n, path) in enumerate(trace) if n == "fsync" and file in path)
+        assert written < synced < publish
 
 
 def test_a_disk_that_takes_one_byte_at_a_time_gets_them_all(tmp_path):

@@ -149,7 +149,7 @@ class _Cutter:
         full = len(self.ids) - len(self.ids) % self.chunk_tokens
         done = 0
         for first in range(0, full, self.chunk_tokens):
-            end = max(done, self.spans[first + self.chunk_tokens - 1][1])
+            end = self.spans[first + self.chunk_tokens - 1][1]
             yield self._chunk(first, first + self.chunk_tokens, done, end)
             done = end
         self.text = self.text[done:]
