@@ -124,7 +124,7 @@ class StepReport:
     @cached_property
     def attempted_DD(self) -> Float[Tensor, "width width"]:
         """What would be written of the step; all of it, when nothing fits the budget."""
-        if self.written_DD is None:
+        if self.safe is None or self.written_DD is None:
             return self.step_DD
         return self.written_DD - self.before.adapter_DD
 
@@ -132,9 +132,8 @@ class StepReport:
     def _norms(self) -> tuple[float, float, float]:
         """Fetched together: one wait for the device."""
         weights_DD = self.before.adapter_DD if self.written_DD is None else self.written_DD
-        each = (self.step_DD, self.attempted_DD, weights_DD)
-        norms = torch.stack([torch.linalg.vector_norm(x_DD) for x_DD in each]).tolist()
-        proposed, attempted, weights = norms
+        each = torch.stack([self.step_DD, self.attempted_DD, weights_DD])
+        proposed, attempted, weights = torch.linalg.vector_norm(each, dim=(1, 2)).tolist()
         return proposed, 0.0 if self.written_DD is None else attempted, weights
 
 
@@ -171,8 +170,10 @@ class FastWeightUpdate:
         """Take the steps, fit them to the budget, and put the candidate in place."""
         state = self.fast.state
         target_DD, memory = self._walk(state)
-        step_DD = self.scale * (target_DD - state.adapter_DD)
-        target_DD = state.adapter_DD + step_DD
+        step_DD = target_DD - state.adapter_DD
+        if self.scale != 1.0:
+            step_DD = self.scale * step_DD
+            target_DD = state.adapter_DD + step_DD
         safe = self._guarded(state, step_DD)
         written_DD = target_DD if safe is None else safe.adapter_DD
         if safe is not None:

@@ -93,7 +93,7 @@ def read_losses(
         if lesson.asked
         else log_probabilities(lesson.batch, lesson.head_VD, state.adapter_DD)
     )
-    adapted = -float(adapted_N.mean())
+    adapted = lesson.learned.loss_nats if lesson.asked else -float(adapted_N.mean())
     if mode == "adapted":
         return ReadLosses(
             read=adapted, base=None, adapted=adapted, mixed=None, bound=None, mixture_weight=None
