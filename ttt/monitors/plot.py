@@ -2,19 +2,22 @@
 
 Attempted and kept are both drawn: what was undone is a hollow mark on a dotted stem at the height
 it reached, the drift below shows only what stayed. Colour means a decision or names a series; every
-series has its own dash and every decision its own mark besides.
+series has its own dash and every decision its own mark besides. Import this file where a picture is
+wanted and no sooner: the plotting library takes its time.
 """
 
 import io
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ttt.monitors.decisions import Decision
 from ttt.monitors.report import Report
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _Points: TypeAlias = Sequence[tuple[int, float]] | Sequence[tuple[float, float]]
 
@@ -51,9 +54,6 @@ def draw(report: Report, *, title: str, budget_nats: float | None) -> bytes:
     Returns:
         A PNG; the same report gives the same bytes.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=_SIZE_INCHES, dpi=DPI, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     shown = [one for one in Decision if report.decisions[one]]
@@ -70,14 +70,14 @@ def draw(report: Report, *, title: str, budget_nats: float | None) -> bytes:
     return buffer.getvalue()
 
 
-def _losses(axes: "Axes", report: Report) -> None:
+def _losses(axes: Axes, report: Report) -> None:
     gain = report.mean("gain")
     said = "" if gain is None else f"; mean gain {gain:+.3f}"
     _prepare(axes, f"Loss of each chunk before it was learned from, nats per token{said}")
     _lines(axes, report, ("loss_base", "loss_adapted", "loss_mixed"))
 
 
-def _norms(axes: "Axes", report: Report) -> None:
+def _norms(axes: Axes, report: Report) -> None:
     _prepare(axes, "Norms: of the gradient, of the step that was proposed, of what was kept of it")
     _lines(axes, report, ("grad_norm", "attempted_update_norm", "update_norm"))
     names = ("grad_norm", "attempted_update_norm", "update_norm")
@@ -86,7 +86,7 @@ def _norms(axes: "Axes", report: Report) -> None:
         axes.set_yscale("log", nonpositive="mask")  # What was undone kept a norm of 0.
 
 
-def _canaries(axes: "Axes", report: Report) -> None:
+def _canaries(axes: Axes, report: Report) -> None:
     title = "Canary loss: what each attempt did to it, nats per token; above zero is harm"
     tried = {one: marks.points() for one, marks in report.marks.items()}
     del tried[Decision.BLOCKED]  # It never ran.
@@ -110,7 +110,7 @@ def _canaries(axes: "Axes", report: Report) -> None:
     _prepare(axes, title)
 
 
-def _drift(axes: "Axes", report: Report, budget_nats: float | None) -> None:
+def _drift(axes: Axes, report: Report, budget_nats: float | None) -> None:
     _prepare(axes, "Drift: rise of the canary loss since the start, under what was kept")
     points = report.curves["drift_total"].points()
     audited = report.curves["audit_canary_delta"].points()
@@ -141,10 +141,8 @@ def _drift(axes: "Axes", report: Report, budget_nats: float | None) -> None:
     axes.set_ylim(min(heights) - 0.12 * room, max(heights) + 0.3 * room)
 
 
-def _tape(axes: "Axes", report: Report, shown: list[Decision]) -> None:
+def _tape(axes: Axes, report: Report, shown: list[Decision]) -> None:
     """One row of marks for each decision, under one another."""
-    from matplotlib.ticker import MaxNLocator
-
     rows = list(reversed(shown))
     for row, one in enumerate(rows):
         places = [(x, float(row)) for x, _ in report.marks[one].points()]
@@ -161,7 +159,7 @@ def _tape(axes: "Axes", report: Report, shown: list[Decision]) -> None:
     axes.set_xlim(-0.015 * last - 0.5, 1.015 * last + 0.5)
 
 
-def _scatter(axes: "Axes", one: Decision, points: _Points, *, size: float) -> None:
+def _scatter(axes: Axes, one: Decision, points: _Points, *, size: float) -> None:
     """The marks of one decision: filled where something was kept or nothing was tried."""
     look = one.value
     if look.marker == "x":
@@ -179,7 +177,7 @@ def _scatter(axes: "Axes", one: Decision, points: _Points, *, size: float) -> No
     )
 
 
-def _lines(axes: "Axes", report: Report, names: tuple[str, ...]) -> None:
+def _lines(axes: Axes, report: Report, names: tuple[str, ...]) -> None:
     for name in names:
         curve = report.curves[name]
         points: _Points = curve.points()
@@ -212,7 +210,7 @@ def _columns(points: _Points) -> tuple[list[float], list[float]]:
     return [float(x) for x, _ in points], [y for _, y in points]
 
 
-def _prepare(axes: "Axes", title: str) -> None:
+def _prepare(axes: Axes, title: str) -> None:
     axes.set_title(title, loc="left", fontsize=9, color=INK_2, pad=5)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
@@ -221,13 +219,13 @@ def _prepare(axes: "Axes", title: str) -> None:
     _quiet(axes)
 
 
-def _quiet(axes: "Axes") -> None:
+def _quiet(axes: Axes) -> None:
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(GRID)
 
 
-def _legend(axes: "Axes") -> None:
+def _legend(axes: Axes) -> None:
     axes.legend(
         loc="lower right",
         bbox_to_anchor=(1.0, 0.99),

@@ -9,6 +9,7 @@ import itertools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,7 +26,6 @@ from ttt.monitors.gradient import run_monitor
 from ttt.monitors.inputs import Meter
 from ttt.monitors.options import MonitorOptions
 from ttt.monitors.outputs import Lines, NdJson, Output, ReportFile, SavedRun, new_run_id
-from ttt.monitors.plot import draw
 from ttt.monitors.report import Report
 from ttt.monitors.setup import monitor_config, open_base
 from ttt.monitors.summary import comparison, summary_lines
@@ -69,9 +69,7 @@ def run_session(options: MonitorOptions, documents: Sequence[Document], meter: M
         for output in outputs:
             output.finish(summary)
     if options.plot is not None:
-        (report,) = reports.values()
-        title = f"{bases[0].name}, {options.objective}, {options.safety_mode}, seed {options.seed}"
-        write_output(options.plot, draw(report, title=title, budget_nats=options.budget_nats))
+        _draw(options.plot, options, bases[0], reports)
     _conclude(options, bases, reports, screen)
     if saved_as is not None:
         print_line(log_console(), f"The run is saved as {saved_as} in {options.artifacts_root}.")
@@ -202,6 +200,15 @@ def _conclude(
         print_line(screen, "")
         for line in summary_lines(report, base=bases[0].name, budget_nats=options.budget_nats):
             print_line(screen, line)
+
+
+def _draw(path: Path, options: MonitorOptions, base: Base, reports: Mapping[str, Report]) -> None:
+    """Write the picture of a run."""
+    from ttt.monitors.plot import draw  # Here, because the plotting library takes its time.
+
+    (report,) = reports.values()
+    title = f"{base.name}, {options.objective}, {options.safety_mode}, seed {options.seed}"
+    write_output(path, draw(report, title=title, budget_nats=options.budget_nats))
 
 
 def _exit_code(options: MonitorOptions, reports: Mapping[str, Report]) -> int:
