@@ -16,14 +16,14 @@ import numpy as np
 
 from benchmarks.attacks import Threat, Victim, natural_threats, optimised_text
 from benchmarks.evaluate import damages, document_chunks, gains, hostile_chunks, undefended
-from benchmarks.learning_texts import PLAIN_PROSE, LearningText, learning_texts
-from benchmarks.sessions import go_on, learn, read_only
-from benchmarks.settings import bases, shipped, with_rule, with_spfw
+from benchmarks.learning_texts import CHARACTERS, PLAIN_PROSE, LearningText, learning_texts
+from benchmarks.sessions import go_on, learn, quiet, read_only
+from benchmarks.settings import bases, shipped, shipped_rules, with_rule, with_spfw
 from ttt.core.base import Base
 from ttt.core.cache import CacheConfig
 from ttt.core.rules import Muon, Rls, Sgd, UpdateRule, kfac
 from ttt.monitors.documents import Chunk
-from ttt.monitors.gradient import MonitorConfig
+from ttt.monitors.gradient import MonitorConfig, run_monitor
 from ttt.store.exports import write_output
 
 Row = tuple[str, ...]
@@ -55,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
         ("The write guard, with kfac", guard_rows),
         ("The cache, read through the mixture", cache_rows),
         ("Refusals per class of benign text, shipped settings", refusal_rows),
+        ("What is ordinary on plain prose: norms that flags are set above", norm_rows),
     ):
         rows = [row for base in bases() for row in make(base, texts)]
         parts.append(f"## {title}\n\n" + _markdown(HEADS[title], rows))
@@ -85,6 +86,8 @@ HEADS: dict[str, Row] = {
         "base", "weight", "sharpness", "gain of the mixture", "on prose"),
     "Refusals per class of benign text, shipped settings": (
         "base", "class", "chunks", "not learned"),
+    "What is ordinary on plain prose: norms that flags are set above": (
+        "base", "rule", "gradient, median", "gradient, 99 %", "step, median", "step, 99 %"),
 }  # fmt: skip
 
 
@@ -178,6 +181,22 @@ def refusal_rows(base: Base, texts: list[LearningText]) -> Iterator[Row]:
     """Chunks that the shipped settings do not learn, by class."""
     for kind, (refused, chunks) in gains(base, shipped(base), texts).refused.items():
         yield base.name, kind, str(chunks), str(refused)
+
+
+def norm_rows(base: Base, texts: list[LearningText]) -> Iterator[Row]:
+    """Quantiles of both norms on the first halves of the prose, for every rule as shipped."""
+    half = CHARACTERS // 2
+    prose = [replace(t, text=t.text[:half]) for t in texts if t.kind in PLAIN_PROSE]
+    for name, rule in shipped_rules(base).items():
+        config = with_rule(shipped(base), rule)
+        found = [
+            (event.signals.grad_norm, event.signals.attempted_update_norm)
+            for text in prose
+            for event in run_monitor(document_chunks(base, text), base=base, config=quiet(config))
+        ]
+        norms = np.array([pair for pair in found if None not in pair], dtype=float)
+        middle, most = np.quantile(norms, 0.5, axis=0), np.quantile(norms, 0.99, axis=0)
+        yield base.name, name, *(f"{x:.2f}" for x in (middle[0], most[0], middle[1], most[1]))
 
 
 def _prose(texts: list[LearningText]) -> np.ndarray:

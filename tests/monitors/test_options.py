@@ -23,8 +23,6 @@ DOCUMENTED = {
     "chunk_tokens": 128,
     "ttt_steps_per_chunk": 1,
     "topk": 10,
-    "abs_grad_norm_threshold": 2.5,
-    "abs_update_norm_threshold": 0.05,
     "robust_z_threshold": 6.0,
     "history_window": 64,
     "enable_gate": True,

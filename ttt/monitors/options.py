@@ -137,9 +137,9 @@ class MonitorOptions(CommandOptions):
     canary_grad_every: Annotated[int, _CANARY] = Field(default=1, ge=1)
     """Chunks from one canary gradient to the next."""
 
-    abs_grad_norm_threshold: Annotated[float, _SIGNAL] = Field(default=2.5, gt=0)
+    abs_grad_norm_threshold: Annotated[float, _SIGNAL] = Field(default=5.5, gt=0)
     """Gradient norm that is worth a flag."""
-    abs_update_norm_threshold: Annotated[float, _SIGNAL] = Field(default=0.05, gt=0)
+    abs_update_norm_threshold: Annotated[float, _SIGNAL] = Field(default=2.0, gt=0)
     """Norm of a step that is worth a flag."""
     robust_z_threshold: Annotated[float, _SIGNAL] = Field(default=6.0, gt=0)
     """Robust z of either norm that is worth a flag."""

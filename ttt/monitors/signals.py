@@ -52,9 +52,9 @@ SIGNALS: Registry[Signal] = Registry("signal")
 class FlagThresholds:
     """When a reading is worth a flag."""
 
-    grad_norm_max: float = 2.5
+    grad_norm_max: float = 5.5
     """Gradient norm."""
-    update_norm_max: float = 0.05
+    update_norm_max: float = 2.0
     """Norm of the proposed step."""
     z_max: float = 6.0
     """Robust z of either norm."""
