@@ -20,6 +20,11 @@ MAY_LEARN = ("ttt/changes/", "ttt/optim/", "ttt/text_lm/fit.py")
 MAY_LOAD_WEIGHTS = (*MAY_LEARN, "ttt/store/", "ttt/core/restore.py")
 # `restore.py` fills a model that it has just built and nobody else holds yet.
 
+RESERVED_CALLS = (
+    ("swap_in", ("ttt/changes/",), "replaces a session's plastic state; only ttt.changes does"),
+    ("load_state_dict", MAY_LOAD_WEIGHTS, "loads weights into a live module"),
+)
+
 WRITING_METHODS = frozenset(
     "write_text write_bytes unlink rename mkdir makedirs rmdir touch symlink_to hardlink_to chmod "
     "tofile save_file save_pretrained rmtree copytree copyfile FileHandler RotatingFileHandler "
@@ -127,10 +132,9 @@ def _learning(call: ast.Call, names: dict[str, str], where: str) -> Iterator[str
     full = _full_name(call.func, names)
     last = full.rsplit(".", 1)[-1]
     is_method = isinstance(call.func, ast.Attribute)
-    if last == "swap_in" and not where.startswith("ttt/changes/"):
-        yield "replaces a session's plastic state; only ttt.changes does"
-    if last == "load_state_dict" and not where.startswith(MAY_LOAD_WEIGHTS):
-        yield "loads weights into a live module"
+    for reserved, rooms, what in RESERVED_CALLS:
+        if last == reserved and not where.startswith(rooms):
+            yield what
     if where.startswith(MAY_LEARN):
         return
     if full.startswith("torch.nn.init."):
