@@ -132,9 +132,9 @@ def _learning(call: ast.Call, names: dict[str, str], where: str) -> Iterator[str
     full = _full_name(call.func, names)
     last = full.rsplit(".", 1)[-1]
     is_method = isinstance(call.func, ast.Attribute)
-    for reserved, rooms, what in RESERVED_CALLS:
-        if last == reserved and not where.startswith(rooms):
-            yield what
+    yield from (
+        what for name, rooms, what in RESERVED_CALLS if last == name and not where.startswith(rooms)
+    )
     if where.startswith(MAY_LEARN):
         return
     if full.startswith("torch.nn.init."):
