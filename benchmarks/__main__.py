@@ -13,6 +13,7 @@ from typing import Final
 
 from benchmarks.report import Tables, markdown, write_json
 from ttt.lib.entry import EXIT_OK, run_command
+from ttt.store.exports import check_output
 
 SUITES: Final = ("speed", "scan", "learning", "harm")
 """Modules of this folder with a function `run() -> Tables`, in the order they run."""
@@ -28,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if unknown := set(options.suites) - set(SUITES):
         parser.error(f"no suite {', '.join(sorted(unknown))}; there are: {', '.join(SUITES)}")
+    if options.out is not None:
+        check_output(options.out / "suite.json")  # Before the work, and not after it.
     for suite in options.suites or SUITES:
         tables: Tables = importlib.import_module(f"benchmarks.{suite}").run()
         for title, rows in tables.items():
