@@ -99,7 +99,7 @@ def _parts(backbone: str) -> dict[str, Callable[[], object]]:
         return [check() for check in text_stage(text, GateConfig())]
 
     def halve() -> object:
-        return within_budget(here.towards(there, 0.5), here.losses_C, SpfwConfig())
+        return within_budget(here.towards(there, 0.5), here, SpfwConfig())
 
     return {
         WHOLE: lambda: plain.observe(next(supply)),

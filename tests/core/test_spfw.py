@@ -152,7 +152,7 @@ def test_weights_that_are_not_finite_are_never_within_the_budget(bad):
         guide=StepGuide(config=SpfwConfig()),
     )
     assert safe.adapter_DD is None
-    assert not within_budget(safe.reading, anchor.reading.losses_C, SpfwConfig())
+    assert not within_budget(safe.reading, anchor.reading, SpfwConfig())
 
 
 def test_a_chord_from_below_never_overshoots_and_beats_halving():
@@ -160,12 +160,12 @@ def test_a_chord_from_below_never_overshoots_and_beats_halving():
     zero_DD = torch.zeros(WIDTH, WIDTH)
     start, full = probe.read(zero_DD), probe.read(2.0 * noise(4))
     config = SpfwConfig(budget_nats=0.05, canary_limit_nats=0.2)
-    fraction, reading, _ = shrink_to_budget(start, full, start.losses_C, config)
-    assert within_budget(reading, start.losses_C, config)
+    fraction, reading, _ = shrink_to_budget(start, full, start, config)
+    assert within_budget(reading, start, config)
     best = max(
         k / 1000
         for k in range(1, 1000)
-        if within_budget(start.towards(full, k / 1000), start.losses_C, config)
+        if within_budget(start.towards(full, k / 1000), start, config)
     )
     assert 0.8 * best <= fraction <= best + 0.001
 

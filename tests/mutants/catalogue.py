@@ -159,22 +159,22 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="weights that are NaN are within the budget",
         path="ttt/core/spfw.py",
-        old="    return in_mean and float(rises_C.max()) <= config.canary_limit_nats",
-        new="    return not float(rises_C.mean()) > config.budget_nats",
+        old="    return in_mean and highest <= config.canary_limit_nats",
+        new="    return not reading.mean_loss - anchor.mean_loss > config.budget_nats",
         test=SPFW + "test_weights_that_are_not_finite_are_never_within_the_budget",
     ),
     Mutant(
         name="the budget is anchored at the last commit instead of the session's start",
         path="ttt/core/spfw.py",
-        old="    losses_C = anchor.reading.losses_C\n",
-        new="    losses_C = start.origin.losses_C\n",
+        old="shrink_to_budget(start.origin, start.full, anchor.reading, config)",
+        new="shrink_to_budget(start.origin, start.full, start.origin, config)",
         test=SPFW + "test_after_every_commit_the_budget_holds",
     ),
     Mutant(
         name="the first bold guess is written without looking",
         path="ttt/core/spfw.py",
-        old="        if within_budget(reading, anchor_losses_C, config):\n            low,",
-        new="        if tried == 1 or within_budget(reading, anchor_losses_C, config):\n            low,",
+        old="        if within_budget(reading, anchor, config):\n            low,",
+        new="        if tried == 1 or within_budget(reading, anchor, config):\n            low,",
         test=SPFW + "test_after_every_commit_the_budget_holds",
     ),
     Mutant(

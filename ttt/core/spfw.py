@@ -108,13 +108,13 @@ class Anchor:
     reading: CanaryReading
 
 
-def within_budget(
-    reading: CanaryReading, anchor_losses_C: Float[Tensor, " canaries"], config: SpfwConfig
-) -> bool:
+def within_budget(reading: CanaryReading, anchor: CanaryReading, config: SpfwConfig) -> bool:
     """Whether mean and every single canary stand within their limits; NaN is never within."""
-    rises_C = reading.losses_C - anchor_losses_C
-    in_mean = float(rises_C.mean()) <= config.budget_nats
-    return in_mean and float(rises_C.max()) <= config.canary_limit_nats
+    # The mean is that of `rollback.py`'s drift, to the last digit: two roundings of one rise would
+    # let the outer limit undo what was fitted exactly to the same budget.
+    in_mean = reading.mean_loss - anchor.mean_loss <= config.budget_nats
+    highest = float((reading.losses_C - anchor.losses_C).max())
+    return in_mean and highest <= config.canary_limit_nats
 
 
 @torch.no_grad()
@@ -148,7 +148,7 @@ def safe_step(
         )
     target_DD = into_ball(adapter_DD + step_DD, anchor.adapter_DD, config.ball_radius)
     full = probe.read(target_DD)
-    if within_budget(full, anchor.reading.losses_C, config):
+    if within_budget(full, anchor.reading, config):
         return SafeStep(adapter_DD=target_DD, reading=full, fraction=1.0, probes=0, cone=cone)
     if config.shrink == "radial":
         start = _Segment(origin_DD=anchor.adapter_DD, origin=anchor.reading, full=full)
@@ -188,8 +188,7 @@ def _shrunk(
     config: SpfwConfig,
     cone: ConeStats | None,
 ) -> SafeStep:
-    losses_C = anchor.reading.losses_C
-    fraction, reading, probes = shrink_to_budget(start.origin, start.full, losses_C, config)
+    fraction, reading, probes = shrink_to_budget(start.origin, start.full, anchor.reading, config)
     kept_DD = torch.lerp(start.origin_DD, target_DD, fraction) if fraction > 0.0 else None
     return SafeStep(
         adapter_DD=kept_DD, reading=reading, fraction=fraction, probes=probes, cone=cone
@@ -207,7 +206,7 @@ def _in_ball(
 def shrink_to_budget(
     origin: CanaryReading,
     full: CanaryReading,
-    anchor_losses_C: Float[Tensor, " canaries"],
+    anchor: CanaryReading,
     config: SpfwConfig,
 ) -> tuple[float, CanaryReading, int]:
     """The largest fraction of the way from `origin` to `full` found to fit the budget.
@@ -221,14 +220,14 @@ def shrink_to_budget(
     high, high_reading = 1.0, full
     tried = 0
     while tried < config.probes_max and high - low > 0.1 * high:
-        share = _chord_crossing(low_reading, high_reading, anchor_losses_C, config)
+        share = _chord_crossing(low_reading, high_reading, anchor, config)
         # Bold and safe in turn: losses grow about quadratically, so the root of the chord's share
         # is close to the crossing but may overshoot; the share itself never does.
         bold = tried % 2 == 0 and share > 0.0
         fraction = low + (high - low) * ((math.sqrt(share) if bold else share) or 0.5)
         reading = origin.towards(full, fraction)
         tried += 1
-        if within_budget(reading, anchor_losses_C, config):
+        if within_budget(reading, anchor, config):
             low, low_reading = fraction, reading
         else:
             high, high_reading = fraction, reading
@@ -238,14 +237,14 @@ def shrink_to_budget(
 def _chord_crossing(
     low: CanaryReading,
     high: CanaryReading,
-    anchor_losses_C: Float[Tensor, " canaries"],
+    anchor: CanaryReading,
     config: SpfwConfig,
 ) -> float:
     """Where the first chord from `low` to `high` meets its limit, as a share of the segment.
 
     Returns 0 for anything not finite, which makes the caller halve.
     """
-    rises_low_C, rises_high_C = low.losses_C - anchor_losses_C, high.losses_C - anchor_losses_C
+    rises_low_C, rises_high_C = low.losses_C - anchor.losses_C, high.losses_C - anchor.losses_C
     values_low = torch.cat([rises_low_C.mean()[None], rises_low_C]).double()
     values_high = torch.cat([rises_high_C.mean()[None], rises_high_C]).double()
     limits = torch.full_like(values_low, config.canary_limit_nats)

@@ -157,6 +157,6 @@ def _budget(change: FastWeightUpdate) -> Verdict:
     if report.safe.suppressed:
         return Verdict(allowed=False, reasons=("write_suppressed",), readings=readings)
     kept = report.written_DD is not None and within_budget(
-        report.safe.reading, anchor.reading.losses_C, guide.config
+        report.safe.reading, anchor.reading, guide.config
     )
     return Verdict(allowed=kept, reasons=() if kept else ("budget",), readings=readings)
