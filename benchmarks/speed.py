@@ -179,7 +179,7 @@ def run(rounds: int = 25) -> Tables:
         "Monitored update: 128 tokens, width 64, vocabulary 8192, AR, SGD": [
             row for backbone in BACKBONES for row in record_rows(backbone, rounds)
         ],
-        "Share of each part, in percent of an unmonitored update": part_rows(rounds),
+        "What each part costs, beside an unmonitored update": part_rows(rounds),
         "Size of the starter models: ms a chunk, and times unmonitored": [
             row
             for backbone in BACKBONES

@@ -1,18 +1,18 @@
 """What each part of a monitored update costs, one by one, beside the whole of an unmonitored one.
 
 The parts are called as the monitor calls them, on a session that has gone on for a while. They do
-not add up to the whole exactly: what ties them together has a price too, and a part measured alone
-finds its data in the cache.
+not add up to the whole exactly: what ties them together has a price too. A matrix product empties
+the caches of everything else, so that small parts cost several times in a loop what they cost when
+they are called over and over; both are printed.
 """
 
-import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import cycle
-from typing import Final
+from typing import Final, TypeAlias
 
 from benchmarks.report import Row
 from benchmarks.speed_cases import CANARY, Unmonitored, pool_canaries, random_base, readable_chunks
-from benchmarks.timing import laps
+from benchmarks.timing import interleaved
 from ttt.changes.fast_weights import Lesson
 from ttt.core.cache import CacheConfig, cache_block
 from ttt.core.canaries import CanaryReading, encode_canaries
@@ -38,31 +38,42 @@ LESS: Final = {
 }
 """What a part is measured on top of; that one's time is subtracted."""
 
+Seconds: TypeAlias = dict[str, float]
+
 
 def part_rows(rounds: int) -> list[Row]:
-    """One row a part: milliseconds, and percent of an unmonitored update, for each backbone."""
-    columns = {}
-    for backbone in ("gru", "ssm"):
-        seconds = laps(_parts(backbone), rounds)
-        medians = {name: statistics.median(each) for name, each in seconds.items()}
-        columns[backbone] = {
-            name: medians[name] - medians.get(LESS.get(name, ""), 0.0) for name in medians
-        }
+    """One row a part, for each backbone.
+
+    *In turn* is its time after all the others, *warm* after itself; percent are of an unmonitored
+    update in turn.
+    """
+    columns = {backbone: _timed(_parts(backbone), rounds) for backbone in ("gru", "ssm")}
     return [
         {
             "part": name,
             **{
-                f"{backbone} ms": f"{1e3 * column[name]:.3f}"
-                for backbone, column in columns.items()
-            },
-            **{
-                f"{backbone} %": f"{100 * column[name] / column[WHOLE]:.1f}"
-                for backbone, column in columns.items()
+                f"{backbone}, {title}": cell
+                for backbone, (in_turn, warm) in columns.items()
+                for title, cell in (
+                    ("in turn, ms", f"{1e3 * in_turn[name]:.3f}"),
+                    ("%", f"{100 * in_turn[name] / in_turn[WHOLE]:.1f}"),
+                    ("warm, ms", f"{1e3 * warm[name]:.3f}"),
+                )
             },
         }
-        for name in columns["gru"]
+        for name in columns["gru"][0]
         if name != "adapted read"
     ]
+
+
+def _timed(parts: Mapping[str, Callable[[], object]], rounds: int) -> tuple[Seconds, Seconds]:
+    """Seconds of each part in turn with the others, and over and over."""
+    alone = {name: interleaved({name: part}, rounds)[name] for name, part in parts.items()}
+    return _differences(interleaved(parts, rounds)), _differences(alone)
+
+
+def _differences(seconds: Seconds) -> Seconds:
+    return {name: seconds[name] - seconds.get(LESS.get(name, ""), 0.0) for name in seconds}
 
 
 def _parts(backbone: str) -> dict[str, Callable[[], object]]:
