@@ -35,7 +35,7 @@ __all__ = [
     "pool_digest",
 ]
 
-# Source: SCIENCE.md, "SPFW as shipped": eight keep canaries, half of them prose, and four forbid.
+# Source: own: eight keep canaries cover every kind of text; half are prose, as most input is.
 DEFAULT_COMPOSITION: Mapping[str, int] = MappingProxyType(
     {"prose": 4, "code": 1, "dialogue": 1, "other_language": 1, "lists": 1}
 )
