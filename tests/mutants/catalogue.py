@@ -143,6 +143,21 @@ MUTANTS: tuple[Mutant, ...] = (
         test=CLOSED_FORM + "test_loss_and_gradient_equal_autograd",
     ),
     Mutant(
+        name="a log-probability is the logarithm of a probability that may vanish",
+        path="ttt/core/closed_form.py",
+        old="logits_NV.gather(1, batch.targets_N[:, None])[:, 0] - log_norm_N",
+        new="probs_NV.gather(1, batch.targets_N[:, None])[:, 0].log()",
+        test=CLOSED_FORM
+        + "test_log_probabilities_are_right_even_where_the_probability_itself_vanishes",
+    ),
+    Mutant(
+        name="a frozen GRU reads a text differently under no_grad",
+        path="ttt/core/backbone.py",
+        old="not (x_BLD.requires_grad or w_ih.requires_grad)",
+        new="not torch.is_grad_enabled()",
+        test="tests/core/test_backbone.py::test_reading_without_a_graph_changes_no_bit",
+    ),
+    Mutant(
         name="the canary gradient points the other way",
         path="ttt/core/canaries.py",
         old="expected_ND - head_VD[",
