@@ -91,6 +91,8 @@ class SpfwStats:
     probes: int
     """Points tried while shrinking it."""
     write_suppressed: bool
+    gave_way: float = 0.0
+    """Share of earlier learning that was given up for it."""
     violations_before: int | None = None
     violations_after: int | None = None
     min_canary_dot_before: float | None = None
@@ -239,6 +241,7 @@ def _spfw_fields(spfw: SpfwStats | None) -> FlatEvent:
         "proj_removed_ratio",
         "write_suppressed",
         "lr_eff",
+        "gave_way",
         "probes",
     )
     fields: FlatEvent = {f"spfw_{name}": getattr(spfw, name, None) for name in names}

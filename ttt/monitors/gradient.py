@@ -223,6 +223,7 @@ class Monitor:
             lr_eff=safe.fraction * change.scale,
             probes=safe.probes,
             write_suppressed=safe.suppressed,
+            gave_way=safe.gave_way,
             violations_before=None if cone is None else cone.violations_before,
             violations_after=None if cone is None else cone.violations_after,
             min_canary_dot_before=None if cone is None else cone.min_dot_before,
