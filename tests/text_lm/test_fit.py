@@ -136,6 +136,13 @@ def test_matrices_go_to_muon_and_everything_else_to_adamw():
     assert [id(p) for p in decayed] == [id(model.embed.weight)]
 
 
+def test_a_backbone_without_matrices_is_trained_by_adamw_alone():
+    model = new_model("gru")
+    model.backbone = nn.Identity()
+    (adam,) = make_optimizers(model, FitConfig())
+    assert isinstance(adam, torch.optim.AdamW)
+
+
 @pytest.mark.parametrize("poison", [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_stops_before_the_step(poison):
     model = new_model()

@@ -74,8 +74,6 @@ class LossAndGradient:
     """Log-probability of each target, nats."""
     gradient_DD: Float[Tensor, "width width"]
     """dL/dW of the mean loss."""
-    errors_ND: Float[Tensor, "predicted width"]
-    """`d_n`: the loss gradient at each adapted feature vector, not divided by N."""
 
     @property
     def loss(self) -> Float[Tensor, ""]:
@@ -120,5 +118,4 @@ def loss_and_gradient(
     return LossAndGradient(
         log_probs_N=log_probs_N,
         gradient_DD=errors_ND.T @ batch.features_ND / len(batch),
-        errors_ND=errors_ND,
     )

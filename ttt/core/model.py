@@ -65,10 +65,6 @@ class LanguageModel(nn.Module):
         """The output matrix, tied to the embedding."""
         return self.embed.weight
 
-    def initial_state(self, batch: int = 1) -> Float[Tensor, "batch layers hidden"]:
-        """The state before any token: zeros."""
-        return self.embed.weight.new_zeros(batch, *self.backbone.state_shape)
-
     def features(
         self,
         tokens_BL: Int[Tensor, "batch length"],

@@ -175,24 +175,25 @@ def make_optimizers(model: LanguageModel, config: FitConfig) -> list[torch.optim
         (matrices if parameter.ndim == 2 else vectors).append(parameter)
     vectors.extend(model.norm.parameters())
     adam_lr = config.lr * ADAM_LR_RATIO
-    return [
-        Muon(
-            matrices,
-            lr=config.lr,
-            weight_decay=config.weight_decay,
-            momentum=config.momentum,
-            ns_steps=config.ns_steps,
-        ),
-        torch.optim.AdamW(
-            [
-                {"params": [model.embed.weight], "weight_decay": config.weight_decay},
-                {"params": vectors, "weight_decay": 0.0},
-            ],
-            lr=adam_lr,
-            betas=(0.9, 0.95),
-            fused=True,
-        ),
-    ]
+    adam = torch.optim.AdamW(
+        [
+            {"params": [model.embed.weight], "weight_decay": config.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ],
+        lr=adam_lr,
+        betas=(0.9, 0.95),
+        fused=True,
+    )
+    if not matrices:  # A registered backbone may have none, and Muon refuses an empty list.
+        return [adam]
+    muon = Muon(
+        matrices,
+        lr=config.lr,
+        weight_decay=config.weight_decay,
+        momentum=config.momentum,
+        ns_steps=config.ns_steps,
+    )
+    return [muon, adam]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
