@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttt.errors import ConfigError
+from ttt.optim import muon as module
 from ttt.optim.muon import QUINTIC, Muon, MuonConfig, muon_step, newton_schulz
 
 SHAPES = [(1, 1), (1, 9), (9, 1), (6, 6), (16, 60), (63, 16), (64, 64)]
@@ -257,7 +258,10 @@ def test_decay_uses_the_plain_rate_whatever_the_adjustment():
     assert torch.allclose(weight, torch.full((8, 2), 0.95))
 
 
-def test_only_large_matrices_iterate_in_bfloat16_and_float64_never_does():
+@pytest.mark.parametrize("pays", [True, False])
+def test_only_large_matrices_iterate_in_bfloat16_where_it_is_fast(monkeypatch, pays):
+    monkeypatch.setattr(module, "half_pays", lambda device_type: pays)
+
     def step_of(shape, dtype):
         weight = torch.nn.Parameter(torch.zeros(shape, dtype=dtype))
         weight.grad = matrix(*shape, dtype=dtype)
@@ -267,7 +271,8 @@ def test_only_large_matrices_iterate_in_bfloat16_and_float64_never_does():
     small, gradient = step_of((255, 256), torch.float32)
     assert relative(small, newton_schulz(gradient)) <= 1e-5
     large, gradient = step_of((256, 256), torch.float32)
-    assert relative(large, newton_schulz(gradient, dtype=torch.bfloat16)) <= 1e-5
+    kind = torch.bfloat16 if pays else torch.float32
+    assert relative(large, newton_schulz(gradient, dtype=kind)) <= 1e-5
     double, gradient = step_of((256, 256), torch.float64)
     assert relative(double, newton_schulz(gradient)) <= 1e-12
 

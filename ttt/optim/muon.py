@@ -24,6 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ttt.errors import ConfigError
+from ttt.lib.precision import half_pays
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """`p(s) = a s + b s^3 + c s^5`, applied to every singular value: the steepest start at 0 that still
@@ -31,8 +32,9 @@ ends between 0.7 and 1.3, not at 1. Source: Jordan et al. 2024."""
 NORM_MIN = 1e-7
 """Below this Frobenius norm a matrix counts as vanishing and is not blown up to full size."""
 HALF_PRECISION_SIDE_MIN = 256
-"""Smaller side from which the optimizer iterates in bfloat16: two to four times faster there, for
-a relative 1e-2 of rounding on the step. Own: smaller ones are too cheap to trade precision for."""
+"""Smaller side from which the optimizer iterates in bfloat16, where the processor has instructions
+for it: two to four times faster there, for a relative 1e-2 of rounding on the step. Own: smaller
+ones are too cheap to trade precision for."""
 
 RATE_FACTORS: Mapping[str, Callable[[int, int], float]] = {
     "none": lambda rows, columns: 1.0,
@@ -245,9 +247,10 @@ def _config_of(group: dict[str, Any]) -> MuonConfig:
 
 
 def _iteration_dtype(like: Tensor) -> torch.dtype:
-    """bfloat16 for large matrices, their own type for small ones and for float64."""
+    """bfloat16 for large matrices where it is fast; else their own type, as for float64."""
     large = min(like.shape[-2:]) >= HALF_PRECISION_SIDE_MIN
-    return torch.bfloat16 if large and like.dtype != torch.float64 else like.dtype
+    halved = large and like.dtype != torch.float64 and half_pays(like.device.type)
+    return torch.bfloat16 if halved else like.dtype
 
 
 def _refuse_other_than_matrix(parameter: Tensor) -> None:
