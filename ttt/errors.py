@@ -7,8 +7,12 @@
     |- NotFoundError           a named session, model, run or corpus does not exist
     |- SignatureMismatchError  saved weights belong to a different model
     |- CorruptArtifactError    bytes on disk differ from their recorded digest or schema
+    |- MissingBlobError        a state was pruned; replay computes it again
+    |- ConflictError           somebody else committed to the session first
     |- StorageError            the disk refused a write or a read (full, read-only, permission)
+    |- PredictionError         a model's scores of the next token are not finite
     |- TrainingDivergedError   the training loss is not finite; the last good checkpoint is kept
+    |- TrainingStoppedError    a training was interrupted or cancelled; its state is kept
     `- RestoreFailedError      a rollback left state unequal to its snapshot (fatal)
 
 A *refused* or *reverted* change is not an error: it is a `Receipt` (see `ttt/spine/change.py`).
@@ -66,12 +70,52 @@ class CorruptArtifactError(TTTError):
     """Bytes on disk differ from their recorded digest or schema."""
 
 
+class MissingBlobError(TTTError):
+    """A state or an input is not there; a pruned state is computed again by replay."""
+
+
+class ConflictError(TTTError):
+    """Somebody else committed to a session first.
+
+    Args:
+        session_id: The session.
+        built_on: The commit that the refused one was built on.
+        head: The commit that is the newest now.
+    """
+
+    def __init__(self, session_id: str, *, built_on: int, head: int) -> None:
+        super().__init__(
+            f"Session {session_id!r} is at commit {head} now, but this request was built on commit "
+            f"{built_on}; open the session again and repeat it."
+        )
+        self.session_id = session_id
+        self.built_on = built_on
+        self.head = head
+
+
 class StorageError(TTTError):
     """The disk refused a write or a read."""
 
 
 class TrainingDivergedError(TTTError):
     """The training loss is not finite; the last good checkpoint is kept."""
+
+
+class TrainingStoppedError(TTTError):
+    """A training ended early because somebody asked; its state is kept and can be resumed.
+
+    Args:
+        status: `"interrupted"` (by a signal) or `"cancelled"` (by a request).
+        message: Where it stands, and the command that goes on.
+    """
+
+    def __init__(self, status: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class PredictionError(TTTError):
+    """A model's scores of the next token are not finite; no token is drawn from them."""
 
 
 class RestoreFailedError(TTTError):

@@ -67,7 +67,8 @@ def _tanh(values: Array) -> None:
 
 
 @compiled
-def _project(h_D: Array, w_DG: Array, b_G: Array, out_G: Array) -> None:
+def project(h_D: Array, w_DG: Array, b_G: Array, out_G: Array) -> None:
+    """`out = b + h w`, where `out` may be `b` itself."""
     # Four rows at a time: one pass over the result serves four products.
     width, gates = w_DG.shape
     for g in range(gates):
@@ -85,7 +86,8 @@ def _project(h_D: Array, w_DG: Array, b_G: Array, out_G: Array) -> None:
 
 
 @compiled
-def _states(gates_in_BLG: Array, w_DG: Array, b_G: Array, h_BD: Array, out_BLD: Array) -> None:
+def run(gates_in_BLG: Array, w_DG: Array, b_G: Array, h_BD: Array, out_BLD: Array) -> None:
+    """State after each token in `out_BLD`; `h_BD` is carried on in place."""
     batch, length, width = out_BLD.shape
     carried_G = np.empty(3 * width, np.float32)
     gates_H = np.empty(2 * width, np.float32)
@@ -95,7 +97,7 @@ def _states(gates_in_BLG: Array, w_DG: Array, b_G: Array, h_BD: Array, out_BLD: 
         for t in range(length):
             in_G, out_D = gates_in_BLG[b, t], out_BLD[b, t]
             in_new_D, carried_new_D = in_G[2 * width :], carried_G[2 * width :]
-            _project(h_D, w_DG, b_G, carried_G)
+            project(h_D, w_DG, b_G, carried_G)
             # logistic(x) = (1 + tanh(x / 2)) / 2 for the reset and the update gate.
             for g in range(2 * width):
                 gates_H[g] = HALF * (in_G[g] + carried_G[g])
@@ -119,7 +121,7 @@ def states(gates_in_BLG: Tensor, w_DG: Tensor, b_G: Tensor, h0_BD: Tensor) -> Te
     batch, length, gates = gates_in_BLG.shape
     out_BLD = torch.empty(batch, length, gates // 3)
     carried_BD = h0_BD.detach().clone(memory_format=torch.contiguous_format)
-    _states(
+    run(
         gates_in_BLG.detach().contiguous().numpy(),
         w_DG.detach().contiguous().numpy(),
         b_G.detach().contiguous().numpy(),
