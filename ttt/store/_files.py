@@ -48,10 +48,11 @@ def storage_errors(verb: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _refusal(verb, path, error) from error
+        raise refusal(verb, path, error) from error
 
 
-def _refusal(verb: str, path: Path, error: OSError) -> StorageError:
+def refusal(verb: str, path: Path, error: OSError) -> StorageError:
+    """The error to raise for an `OSError`; see `storage_errors`."""
     why = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
     return StorageError(f"Cannot {verb} {path}: {why}.")
 
@@ -195,7 +196,7 @@ def read_file(path: Path, *, bytes_max: int) -> bytes:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise CorruptArtifactError(f"{path} is a symbolic link, not a file.") from error
-        raise _refusal("read", path, error) from error
+        raise refusal("read", path, error) from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise CorruptArtifactError(f"{path} is not a regular file.")

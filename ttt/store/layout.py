@@ -2,6 +2,11 @@
 
     <root>/FORMAT.json                                     the version of this layout
     <root>/tmp/                                            unfinished files and folders
+    <root>/.lock                                           shared while committing (locks.py)
+    <root>/objects/<h0>/<sha256>.safetensors               states and inputs (blobs.py)
+    <root>/base/                                           what sessions start from (base.py)
+    <root>/{sessions,text_sessions}/<session_id>/          histories (domains.py, sessions.py)
+    <root>/quarantine/                                     what `repair` took out of the way
     <root>/text_models/<model_id>/                         finished models (models.py)
     <root>/text_training/<model_id>/checkpoints/<step>/    a training's states (checkpoints.py)
     <root>/text_training/<model_id>/train_log.jsonl        its log (train_log.py)
@@ -51,9 +56,17 @@ def prepare(root: Path) -> Path:
     tmp = root / "tmp"
     _files.make_folder(tmp)
     if not check_format(root):
+        # Another process may have made `root` a moment ago and not have synced its name yet.
+        with _files.storage_errors("prepare", root):
+            _files.sync_folder(root.parent)
         # Not once=True: of two processes that start together, both are right.
         _files.write_atomic(root / "FORMAT.json", _FORMAT, tmp=tmp, once=False)
     return tmp
+
+
+def unfinished(root: Path) -> Path:
+    """A new name in the folder for unfinished work of a tree that was prepared."""
+    return root / "tmp" / _files.unique_name()
 
 
 def check_format(root: Path) -> bool:
@@ -103,6 +116,16 @@ def saved_ids(folder: Path) -> tuple[str, ...]:
         if not folder.exists():
             return ()
         return tuple(sorted(one.name for one in folder.iterdir() if _ID.fullmatch(one.name)))
+
+
+def objects(root: Path) -> Path:
+    """The folder of blobs."""
+    return root / "objects"
+
+
+def quarantine(root: Path) -> Path:
+    """The folder of damaged files that were taken out of the way."""
+    return root / "quarantine"
 
 
 def text_models(root: Path) -> Path:

@@ -4,13 +4,19 @@ The format itself lets through: duplicate header keys (the last wins), names suc
 hundreds of thousands of empty tensors, headers of 100 MB, NaN. All of these are refused here, and
 so is `__metadata__`, which safetensors writes in random order: equal tensors give equal bytes.
 Pickle is not read at all.
+
+`encode` and `decode` are for the tensors of torch, `encode_arrays` and `decode_arrays` for the
+arrays of numpy; the bytes are the same, and the second pair never imports torch.
 """
 
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from ttt.errors import ConfigError, CorruptArtifactError, SignatureMismatchError
 from ttt.lib import strict_json
@@ -36,6 +42,18 @@ _BYTES = {
     "F64": 8,
 }
 """Bytes of one number, by the format's name of its type; types that are missing are refused."""
+_ARRAY_NAMES = {
+    "|b1": "BOOL",
+    "|u1": "U8",
+    "|i1": "I8",
+    "<i2": "I16",
+    "<i4": "I32",
+    "<i8": "I64",
+    "<f2": "F16",
+    "<f4": "F32",
+    "<f8": "F64",
+}
+"""The format's name of each numpy type; big-endian arrays have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +98,7 @@ def encode(tensors: Mapping[str, "torch.Tensor"]) -> bytes:
     owner: dict[int, str] = {}
     copies = {}
     for name, tensor in tensors.items():
-        if not _NAME.fullmatch(name):
-            raise ConfigError(f"The tensor name {name!r} cannot be saved; give words and dots.")
+        _check_name(name)
         first = owner.setdefault(tensor.data_ptr(), name) if tensor.numel() else name
         if first != name:
             raise ConfigError(f"Tensors {first!r} and {name!r} share memory; save one of them.")
@@ -120,6 +137,65 @@ def decode(
         if not _is_finite(tensor):
             raise CorruptArtifactError(f"{where}: tensor {name!r} holds NaN or infinity.")
     return tensors
+
+
+def encode_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """Write arrays as safetensors; equal arrays give equal bytes.
+
+    Args:
+        arrays: Finite; arrays are values, so two may share memory and come back as two.
+
+    Raises:
+        ConfigError: One holds NaN or infinity, or a name or type cannot be saved.
+    """
+    from safetensors.numpy import save
+
+    specs = {}
+    for name, array in arrays.items():
+        _check_name(name)
+        if array.dtype.str not in _ARRAY_NAMES:
+            raise ConfigError(f"Array {name!r} of type {array.dtype} cannot be saved; convert it.")
+        if not np.isfinite(array).all():
+            raise ConfigError(f"Array {name!r} holds NaN or infinity; it is not saved.")
+        specs[name] = TensorSpec(dtype=_ARRAY_NAMES[array.dtype.str], shape=array.shape)
+    data: bytes = save(
+        {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in arrays.items()}
+    )
+    assert read_header(data, where="new") == specs, "what was written reads otherwise"
+    return data
+
+
+def decode_arrays(
+    data: bytes, where: str, expected: Mapping[str, TensorSpec] | None = None
+) -> dict[str, npt.NDArray[Any]]:
+    """Read arrays from safetensors bytes, after the header passed every limit.
+
+    Args:
+        data: The file.
+        where: Its name, for messages.
+        expected: The arrays there must be, all of them and no other; None takes what there is.
+
+    Returns:
+        Finite read-only arrays by name.
+
+    Raises:
+        CorruptArtifactError: The bytes break a limit, or hold NaN or infinity, or a type that
+            numpy does not have.
+        SignatureMismatchError: They are arrays of something else.
+    """
+    found = read_header(data, where=where)
+    if expected is not None:
+        _compare(found, expected, where)
+    if unknown := {spec.dtype for spec in found.values()}.difference(_ARRAY_NAMES.values()):
+        raise CorruptArtifactError(f"{where} holds {', '.join(sorted(unknown))}, no array's type.")
+    from safetensors.numpy import load
+
+    arrays: dict[str, npt.NDArray[Any]] = load(data)
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise CorruptArtifactError(f"{where}: array {name!r} holds NaN or infinity.")
+        array.flags.writeable = False
+    return arrays
 
 
 def read_header(data: bytes, *, where: str) -> dict[str, TensorSpec]:
@@ -190,6 +266,11 @@ def _compare(
 
 def _shown(spec: TensorSpec | None) -> str:
     return "absent" if spec is None else f"{spec.dtype}{list(spec.shape)}"
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"The tensor name {name!r} cannot be saved; give words and dots.")
 
 
 def _is_finite(tensor: "torch.Tensor") -> bool:

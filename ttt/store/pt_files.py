@@ -1,0 +1,165 @@
+"""Tensors as `.pt` files, torch's own format: written for other programs, read with suspicion.
+
+A `.pt` file is a zip with a pickle in it. This process writes such files and looks at the zip of
+those it is given; it never unpickles. `convert` does, with `weights_only`, and is called in a
+limited child alone (`ttt.sandbox.pt_reading`): torch's restricted unpickler runs no code, yet it
+lets a file of 500 kB become tensors of 500 MB, and has had faults before.
+"""
+
+import io
+import re
+import struct
+import zipfile
+from collections.abc import Iterator, Mapping
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Final
+
+from ttt.errors import InputError
+from ttt.store import tensor_files
+
+if TYPE_CHECKING:
+    import torch
+
+FILE_BYTES_MAX: Final = 1 << 28
+"""Source: own, because plastic states are a few megabytes; whole models are not imported."""
+PICKLE_BYTES_MAX: Final = 1 << 20
+"""Of the part that lists the tensors. Source: as for a safetensors header, which says as much."""
+RECORDS_MAX: Final = tensor_files.TENSORS_MAX + 16
+"""Files in the zip: a tensor's numbers are one each, and there are a few small ones."""
+NESTING_MAX: Final = 8
+"""Mappings within mappings."""
+NAME_CHARACTERS_MAX: Final = 200
+_REMEDY: Final = "save a mapping of names to tensors with torch.save, unchanged since torch 1.6"
+_RECORD = re.compile(r"data\.pkl|byteorder|version|\.[a-z_/]{1,64}|data/[0-9]{1,8}")
+_CENTRAL_SIGNATURE: Final = b"PK\x01\x02"
+_ENCRYPTED: Final = 1
+
+
+def encode_pt(tensors: Mapping[str, "torch.Tensor"]) -> bytes:
+    """Write tensors as `torch.save` does; equal tensors give equal bytes with one version of torch.
+
+    Args:
+        tensors: By name, as `tensor_files.decode` returns them.
+    """
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(dict(tensors), buffer)
+    return buffer.getvalue()
+
+
+def check_pt(data: bytes, *, where: str) -> None:
+    """Look at the zip of a `.pt` file, as far as it can be told without unpickling.
+
+    Nothing in it may be compressed (torch never does), so no file unpacks to more than itself.
+    Torch has its own way to read a zip: what the two see differently, the child's limits hold.
+
+    Args:
+        data: The file.
+        where: Its name, for messages.
+
+    Raises:
+        InputError: It is no such file, or breaks a limit.
+    """
+    if len(data) > FILE_BYTES_MAX:
+        raise InputError(f"{where} is larger than the {FILE_BYTES_MAX} bytes a .pt file may have.")
+    if not data.startswith(b"PK\x03\x04"):
+        raise InputError(f"{where} is no .pt file in torch's zip format; {_REMEDY}.")
+    try:
+        _check_records(data)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, struct.error) as error:
+        raise InputError(f"{where} is no sound .pt file: {error}; {_REMEDY}.") from error
+
+
+def convert(data: bytes) -> bytes:
+    """Unpickle a `.pt` file and write what it holds as safetensors. Only for a limited child.
+
+    Args:
+        data: A file that passed `check_pt`.
+
+    Returns:
+        The tensors; those of a mapping within a mapping are named `outer.inner`.
+
+    Raises:
+        InputError: It holds something else than named, dense, finite tensors, or tensors that are
+            larger than the file (views that repeat what they show).
+        ConfigError: A name or type cannot be saved, or two tensors share memory.
+        Exception: Whatever torch raises on bytes that it cannot read.
+    """
+    import torch
+
+    try:
+        loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        named = re.search(r"GLOBAL ([\w.]{1,200})", str(error))
+        what = f"it asks for {named[1]}" if named else "its pickle cannot be read"
+        raise InputError(f"{what}, and nothing but tensors is loaded") from error
+    tensors: dict[str, torch.Tensor] = {}
+    unpacked_bytes = 0
+    for name, tensor in _named_tensors(loaded, "", 0):
+        unpacked_bytes += tensor.numel() * tensor.element_size()
+        if unpacked_bytes > len(data):
+            raise InputError(
+                f"its tensors come to more than the {len(data)} bytes of the file: views that "
+                "repeat numbers, or tied tensors; save contiguous copies"
+            )
+        if name in tensors:
+            raise InputError(f"it has two tensors called {name!r}")
+        tensors[name] = tensor.detach()
+    return tensor_files.encode(tensors)
+
+
+def _check_records(data: bytes) -> None:
+    """Raise `ValueError`, or what `zipfile` raises, for a zip that torch would not write."""
+    # Before the list is parsed: each of its entries begins with these bytes.
+    if data.count(_CENTRAL_SIGNATURE) > RECORDS_MAX:
+        raise ValueError(f"it has more than {RECORDS_MAX} parts")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        records = archive.infolist()
+    stem = records[0].filename.partition("/")[0] if records else ""
+    names = [_record_name(record, stem) for record in records]
+    if len(set(names)) != len(names) or "data.pkl" not in names:
+        raise ValueError("one of its parts is there twice, or its list of tensors is missing")
+    if sum(record.file_size for record in records) > len(data):
+        raise ValueError("its parts overlap")
+
+
+def _record_name(record: zipfile.ZipInfo, stem: str) -> str:
+    """The name of a part within its folder; raises `ValueError` if torch would not write it so."""
+    folder, _, name = record.filename.partition("/")
+    shown = repr(record.filename[:80])
+    if len(record.filename) > NAME_CHARACTERS_MAX or not _RECORD.fullmatch(name) or folder != stem:
+        raise ValueError(f"its part {shown} is none of torch's")
+    if record.compress_type != zipfile.ZIP_STORED or record.file_size != record.compress_size:
+        raise ValueError(f"its part {shown} is compressed")
+    if record.flag_bits & _ENCRYPTED:
+        raise ValueError(f"its part {shown} is encrypted")
+    if name == "data.pkl" and record.file_size > PICKLE_BYTES_MAX:
+        raise ValueError(f"its list of tensors is larger than {PICKLE_BYTES_MAX} bytes")
+    return name
+
+
+def _named_tensors(value: object, name: str, depth: int) -> Iterator[tuple[str, "torch.Tensor"]]:
+    """The tensors of nested mappings.
+
+    A mapping may be reached by many ways, so their number grows fast with depth; the names differ
+    then, and whoever takes them from here stops at the bound on bytes, or here at that on depth.
+    """
+    import torch
+
+    if isinstance(value, dict):
+        if depth >= NESTING_MAX:
+            raise InputError(f"its mappings are nested more than {NESTING_MAX} deep")
+        for key, inner in value.items():
+            if type(key) is not str:
+                raise InputError(f"it has a key of type {type(key).__name__}; names are text")
+            yield from _named_tensors(inner, f"{name}.{key}" if name else key, depth + 1)
+        return
+    if type(value) not in (torch.Tensor, torch.nn.Parameter):
+        raise InputError(f"{name[:80]!r} is of type {type(value).__name__}, not a tensor")
+    assert isinstance(value, torch.Tensor)
+    if value.layout is not torch.strided or value.is_quantized or value.is_nested:
+        raise InputError(f"the tensor {name[:80]!r} is not dense")
+    if value.device.type != "cpu":
+        raise InputError(f"the tensor {name[:80]!r} has no numbers, it is on {value.device}")
+    yield name, value
