@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from ttt.errors import ConfigError
 from ttt.optim import muon as module
-from ttt.optim.muon import QUINTIC, Muon, MuonConfig, muon_step, newton_schulz
+from ttt.optim.muon import Muon, muon_step, newton_schulz
+from ttt.optim.muon_config import QUINTIC, MuonConfig
 
 SHAPES = [(1, 1), (1, 9), (9, 1), (6, 6), (16, 60), (63, 16), (64, 64)]
 STEPS = 6

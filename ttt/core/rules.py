@@ -25,7 +25,8 @@ from torch import Tensor
 from ttt.core.fisher import Fisher
 from ttt.errors import ConfigError
 from ttt.lib.registry import Registry
-from ttt.optim.muon import MuonConfig, muon_step
+from ttt.optim.muon import muon_step
+from ttt.optim.muon_config import MuonConfig
 
 Memory: TypeAlias = Mapping[str, Tensor]
 """A rule's memory of past steps, by name; never changed in place."""

@@ -13,11 +13,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-Loop = TypeVar("Loop", bound=Callable[..., None])
+Loop = TypeVar("Loop", bound=Callable[..., object])
 
 
 def compiled(loop: Loop) -> Loop:
-    """Compile a function of arrays and numbers that writes into its arguments; a decorator.
+    """Compile a function of arrays and numbers, usually one that writes into them; a decorator.
 
     One thread, the interpreter lock released. Multiplication and addition may be fused (one
     rounding instead of two); nothing else of floating-point arithmetic is relaxed, so NaN and
@@ -30,11 +30,20 @@ def compiled(loop: Loop) -> Loop:
     Returns:
         The same function, compiled at its first call for each combination of argument types.
     """
+    return _compile(loop, {"contract"})
+
+
+def compiled_exactly(loop: Loop) -> Loop:
+    """The same with every operation rounded by itself: for code that computes rounding errors."""
+    return _compile(loop, set())
+
+
+def _compile(loop: Loop, relaxed: set[str]) -> Loop:
     import numba
 
     # A run-time type checker may have wrapped the function; numba must see the one inside.
     source = inspect.unwrap(loop)
-    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "fastmath": relaxed, "error_model": "numpy"}
     try:
         return cast("Loop", numba.njit(cache=True, **options)(source))
     except RuntimeError:  # numba found no writable folder for this file
