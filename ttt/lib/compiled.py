@@ -38,6 +38,15 @@ def compiled_exactly(loop: Loop) -> Loop:
     return _compile(loop, set())
 
 
+def compiled_sum(loop: Loop) -> Loop:
+    """The same for a function that only adds up: its additions may be put in another order.
+
+    That is what lets one instruction add eight numbers. The order is fixed when it is compiled, so
+    one machine gives one result; NaN and infinity still behave as written.
+    """
+    return _compile(loop, {"contract", "reassoc"})
+
+
 def _compile(loop: Loop, relaxed: set[str]) -> Loop:
     import numba
 
