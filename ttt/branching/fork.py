@@ -1,0 +1,78 @@
+"""Branches: a new session that goes on from any commit. Nothing is copied; the blob is shared."""
+
+from collections.abc import Iterable
+from typing import Literal, TypeAlias
+
+from ttt.branching.lineage import FORK, entry_at, lineage
+from ttt.branching.replay import RESET, state_at
+from ttt.branching.replayer import Replayer, check_model
+from ttt.errors import ConfigError, MissingBlobError
+from ttt.store.blobs import BlobRef, has_blob
+from ttt.store.commits import Place
+from ttt.store.sessions import Draft, Session, create_session, open_session
+
+OptimizerChoice: TypeAlias = Literal["copy", "reset"]
+BRANCHES_MAX = 10_000
+"""Names that `checkout` tries."""
+
+
+def fork(
+    session: Session,
+    place: Place,
+    child_id: str,
+    *,
+    optimizer: OptimizerChoice = "copy",
+    replayer: Replayer | None = None,
+) -> Session:
+    """Start a session at a commit.
+
+    Args:
+        session: Any session of the family.
+        place: The commit to go on from, of that session or another.
+        child_id: The new session's name.
+        optimizer: Whether the update rule's memory comes along or starts afresh.
+        replayer: The domain's; needed for `reset`, and for a commit whose state was pruned.
+
+    Returns:
+        The new session.
+
+    Raises:
+        ConfigError: The name is taken or cannot be used, or a replayer is needed.
+        NotFoundError: There is no such commit.
+        MissingBlobError: Its state was pruned and there is no replayer.
+    """
+    entry = entry_at(session, place)
+    root, origin = session.root, session
+    if place.session_id != session.session_id:
+        origin = open_session(root, session.domain, place.session_id)
+    state: BlobRef | bytes = entry.commit.blob
+    if optimizer == RESET or not has_blob(root, entry.commit.blob):
+        if replayer is None:
+            raise MissingBlobError(
+                f"The state of {place.session_id}:{place.n} must be computed for this fork; open "
+                "the session's model first."
+            )
+        check_model(origin, replayer)
+        state = state_at(root, lineage(origin, place.n), replayer)
+        state = replayer.reset_memory(state) if optimizer == RESET else state
+    inherited = {
+        key: value for key, value in origin.origin.event.items() if key not in ("type", "optimizer")
+    }
+    draft = Draft(state=state, event={**inherited, "type": FORK, "optimizer": optimizer})
+    return create_session(root, session.domain, child_id, draft=draft, parent=place)
+
+
+def checkout_name(place: Place, taken: Iterable[str]) -> str:
+    """A name for a new branch at a commit: `alice-at-12`, or with a number behind it.
+
+    Raises:
+        ConfigError: Every name is taken.
+    """
+    known = set(taken)
+    suffix = f"-at-{place.n}"
+    stem = place.session_id[: 58 - len(suffix)] + suffix
+    for k in range(1, BRANCHES_MAX):
+        name = stem if k == 1 else f"{stem}-{k}"
+        if name not in known:
+            return name
+    raise ConfigError(f"There are {BRANCHES_MAX} branches called {stem!r} already; name one.")
