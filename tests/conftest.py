@@ -16,6 +16,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 torch.set_num_threads(1)
 
+# Most of what tests write is synced, because that is what the store promises; in memory a sync costs
+# nothing. What a test checks about syncs, it checks by watching the calls.
+if "PYTEST_DEBUG_TEMPROOT" not in os.environ and os.access("/dev/shm", os.W_OK):
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = "/dev/shm"
+
 settings.register_profile("default", derandomize=True, deadline=None, database=None)
 settings.register_profile("soak", deadline=None, database=None, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

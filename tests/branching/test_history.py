@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.branching.toy import Toy, lesson, new_session, random_lessons, teach
+from tests.branching.toy import Toy, lesson, new_session, no_model, random_lessons, teach
 from ttt.branching.fork import fork
 from ttt.branching.history import STRETCH, log
 from ttt.branching.lineage import shown
@@ -20,7 +20,11 @@ def names(lines):
 def test_the_log_runs_from_the_head_through_the_forks(tmp_path):
     toy = Toy()
     parent = teach(new_session(tmp_path, "parent"), toy, random_lessons(2))
-    child = teach(fork(parent, Place(session_id="parent", n=1), "child"), toy, [lesson(999, 0, 0)])
+    child = teach(
+        fork(parent, Place(session_id="parent", n=1), "child", lend=no_model),
+        toy,
+        [lesson(999, 0, 0)],
+    )
     put_tag(parent, "good", 1)
     lines = log(child)
     assert names(lines) == ["child:1", "child:0", "parent:1", "parent:0"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.branching.toy import Toy, new_session, random_lessons, teach
+from tests.branching.toy import Toy, new_session, no_model, random_lessons, teach
 from ttt.branching.fork import checkout_name, fork
 from ttt.branching.lineage import lineage, position, resolve, shown
 from ttt.errors import ConfigError, NotFoundError
@@ -14,7 +14,11 @@ from ttt.store.tags import put_tag
 def family(tmp_path):
     toy = Toy()
     parent = teach(new_session(tmp_path, "parent"), toy, random_lessons(4))
-    child = teach(fork(parent, Place(session_id="parent", n=2), "child"), toy, random_lessons(2))
+    child = teach(
+        fork(parent, Place(session_id="parent", n=2), "child", lend=no_model),
+        toy,
+        random_lessons(2),
+    )
     return parent, child
 
 

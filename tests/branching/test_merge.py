@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.branching.toy import Toy, new_session, random_lessons, teach, weights
+from tests.branching.toy import Toy, new_session, no_model, random_lessons, teach, weights
 from ttt.branching.arrays import arrays_of
 from ttt.branching.fork import fork
 from ttt.branching.merge import MergeConfig, merge, merged_weights, ties
@@ -20,8 +20,8 @@ def family(tmp_path):
     toy = Toy()
     root = teach(new_session(tmp_path, "root"), toy, random_lessons(2))
     place = Place(session_id="root", n=2)
-    left = teach(fork(root, place, "left"), toy, random_lessons(2, seed=1))
-    right = teach(fork(root, place, "right"), toy, random_lessons(2, seed=2))
+    left = teach(fork(root, place, "left", lend=no_model), toy, random_lessons(2, seed=1))
+    right = teach(fork(root, place, "right", lend=no_model), toy, random_lessons(2, seed=2))
     return toy, root, left, right
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.branching.toy import Toy, lesson, new_session, random_lessons, teach, weights
+from tests.branching.toy import Toy, lesson, new_session, no_model, random_lessons, teach, weights
 from ttt.branching.fork import fork
 from ttt.branching.lineage import left_out, lineage
 from ttt.branching.merge import MergeConfig, merge
@@ -38,7 +38,7 @@ def test_replay_gives_the_bytes_of_the_run_that_never_saw_the_lesson(tmp_path):
 def test_a_lesson_before_a_fork_can_be_taken_back_in_the_child_alone(tmp_path):
     toy, lessons = Toy(), random_lessons(6)
     parent = teach(new_session(tmp_path, "parent"), toy, lessons[:4])
-    child = teach(fork(parent, at(parent, 3), "child"), toy, lessons[4:])
+    child = teach(fork(parent, at(parent, 3), "child", lend=no_model), toy, lessons[4:])
     never = teach(new_session(tmp_path, "never"), toy, [lessons[0], lessons[2], *lessons[4:]])
 
     done = revert(child, at(parent, 2), method="replay", replayer=toy)
@@ -50,11 +50,11 @@ def test_a_lesson_before_a_fork_can_be_taken_back_in_the_child_alone(tmp_path):
 def test_a_reset_of_the_memory_at_a_fork_is_replayed_too(tmp_path):
     toy, lessons = Toy(), random_lessons(5)
     parent = teach(new_session(tmp_path, "parent"), toy, lessons[:3])
-    child = fork(parent, at(parent, 3), "child", optimizer="reset", replayer=toy)
+    child = fork(parent, at(parent, 3), "child", optimizer="reset", lend=lambda _: toy)
     child = teach(child, toy, lessons[3:])
 
     short = teach(new_session(tmp_path, "short"), toy, lessons[1:3])
-    never = fork(short, at(short, 2), "never", optimizer="reset", replayer=toy)
+    never = fork(short, at(short, 2), "never", optimizer="reset", lend=lambda _: toy)
     never = teach(never, toy, lessons[3:])
 
     done = revert(child, at(parent, 1), method="replay", replayer=toy)
@@ -164,7 +164,9 @@ def test_what_cannot_be_taken_back_is_refused_and_nothing_is_committed(tmp_path)
 def test_a_replay_across_a_merge_is_refused(tmp_path):
     toy = Toy()
     parent = teach(new_session(tmp_path, "parent"), toy, random_lessons(2))
-    child = teach(fork(parent, at(parent, 2), "child"), toy, random_lessons(2, seed=5))
+    child = teach(
+        fork(parent, at(parent, 2), "child", lend=no_model), toy, random_lessons(2, seed=5)
+    )
     merged = merge(parent, [child], config=MergeConfig(), replayer=toy).session
     with pytest.raises(ConfigError, match="does not follow from an input"):
         revert(merged, at(parent, 1), method="replay", replayer=toy)

@@ -16,7 +16,7 @@ from ttt.branching.replayer import Relearned
 from ttt.changes.plastic_state import PlasticHolder, PlasticUpdate
 from ttt.spine.change import Receipt, Verdict
 from ttt.spine.transaction import attempt
-from ttt.store.blobs import ref_of
+from ttt.store.blobs import read_blob, ref_of
 from ttt.store.domains import NANO
 from ttt.store.sessions import Draft, Session, append_commit, create_session
 from ttt.store.tensor_files import decode_arrays, encode_arrays
@@ -101,8 +101,6 @@ def new_session(root: Path, name: str = "alice", *, signature: str = SIGNATURE) 
 
 def teach(session: Session, toy: Toy, lessons: Sequence[bytes]) -> Session:
     """Learn and commit each lesson."""
-    from ttt.store.blobs import read_blob
-
     for one in lessons:
         state = read_blob(session.root, session.head.blob)
         learned = toy.relearn(state, one)
@@ -112,11 +110,14 @@ def teach(session: Session, toy: Toy, lessons: Sequence[bytes]) -> Session:
 
 
 def weights(session: Session) -> np.ndarray:
-    from ttt.store.blobs import read_blob
-
     return arrays_of(read_blob(session.root, session.head.blob))["plastic.w"]
 
 
 def random_lessons(count: int, seed: int = 0) -> list[bytes]:
     draws = np.random.default_rng(seed).normal(size=(count, 3))
     return [lesson(*row) for row in draws]
+
+
+def no_model(session: Session) -> Toy:
+    """What must not be asked for: most forks need no model."""
+    raise AssertionError(f"the model of {session.session_id} was opened for nothing")

@@ -1,15 +1,15 @@
 """Branches: a new session that goes on from any commit. Nothing is copied; the blob is shared."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias
 
-from ttt.branching.lineage import FORK, entry_at, lineage
-from ttt.branching.replay import RESET, state_at
+from ttt.branching.lineage import FORK, entry_at, session_of
+from ttt.branching.replay import RESET, state_of
 from ttt.branching.replayer import Replayer, check_model
-from ttt.errors import ConfigError, MissingBlobError
+from ttt.errors import ConfigError
 from ttt.store.blobs import BlobRef, has_blob
 from ttt.store.commits import Place
-from ttt.store.sessions import Draft, Session, create_session, open_session
+from ttt.store.sessions import Draft, Session, create_session
 
 OptimizerChoice: TypeAlias = Literal["copy", "reset"]
 BRANCHES_MAX = 10_000
@@ -22,7 +22,7 @@ def fork(
     child_id: str,
     *,
     optimizer: OptimizerChoice = "copy",
-    replayer: Replayer | None = None,
+    lend: Callable[[Session], Replayer],
 ) -> Session:
     """Start a session at a commit.
 
@@ -31,29 +31,24 @@ def fork(
         place: The commit to go on from, of that session or another.
         child_id: The new session's name.
         optimizer: Whether the update rule's memory comes along or starts afresh.
-        replayer: The domain's; needed for `reset`, and for a commit whose state was pruned.
+        lend: Opens the replayer of a session; called only for `reset`, and for a commit whose
+            state was pruned.
 
     Returns:
         The new session.
 
     Raises:
-        ConfigError: The name is taken or cannot be used, or a replayer is needed.
+        ConfigError: The name is taken or cannot be used.
         NotFoundError: There is no such commit.
-        MissingBlobError: Its state was pruned and there is no replayer.
+        SignatureMismatchError: The replayer is another model's.
     """
-    entry = entry_at(session, place)
-    root, origin = session.root, session
-    if place.session_id != session.session_id:
-        origin = open_session(root, session.domain, place.session_id)
+    entry, root = entry_at(session, place), session.root
+    origin = session_of(session, place)
     state: BlobRef | bytes = entry.commit.blob
     if optimizer == RESET or not has_blob(root, entry.commit.blob):
-        if replayer is None:
-            raise MissingBlobError(
-                f"The state of {place.session_id}:{place.n} must be computed for this fork; open "
-                "the session's model first."
-            )
+        replayer = lend(origin)
         check_model(origin, replayer)
-        state = state_at(root, lineage(origin, place.n), replayer)
+        state = state_of(origin, place, lend)
         state = replayer.reset_memory(state) if optimizer == RESET else state
     inherited = {
         key: value for key, value in origin.origin.event.items() if key not in ("type", "optimizer")

@@ -9,7 +9,7 @@ from ttt.branching.lineage import Entry, taken_back
 from ttt.errors import ConfigError
 from ttt.store.commits import Place
 from ttt.store.sessions import Session, open_session, read_commits
-from ttt.store.tags import read_tags
+from ttt.store.tags import tags_of
 
 PAGE_MAX: Final = 500
 """Lines of one page."""
@@ -80,9 +80,8 @@ def _backwards(session: Session) -> Iterator[Entry]:
 
 def _by_commit(session: Session, session_id: str) -> dict[int, list[str]]:
     """A session's tags by the commit they name."""
-    if session_id != session.session_id:
-        session = open_session(session.root, session.domain, session_id)
     found: dict[int, list[str]] = {}
-    for tag, n in sorted(read_tags(session).items()):
+    tags = tags_of(session.root, session.domain, session_id)
+    for tag, n in sorted(tags.items()):
         found.setdefault(n, []).append(tag)
     return found

@@ -122,9 +122,18 @@ def entry_at(session: Session, place: Place) -> Entry:
         NotFoundError: There is no such session or commit.
         CorruptArtifactError: It is damaged.
     """
-    if place.session_id != session.session_id:
-        session = open_session(session.root, session.domain, place.session_id)
-    return Entry(place=place, commit=read_commit(session, place.n))
+    return Entry(place=place, commit=read_commit(session_of(session, place), place.n))
+
+
+def session_of(session: Session, place: Place) -> Session:
+    """The session that a commit stands in, of the same family as another.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    if place.session_id == session.session_id:
+        return session
+    return open_session(session.root, session.domain, place.session_id)
 
 
 def left_out(entries: Iterable[Entry]) -> set[Place]:

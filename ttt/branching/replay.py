@@ -4,15 +4,26 @@ Only lessons can be replayed. A commit that set the state from elsewhere (a merg
 repair) ends what a replay may cross, and says so.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ttt.branching.lineage import FORK, LEARNED, REVERT, Entry, left_out, shown
+from ttt.branching.lineage import (
+    FORK,
+    LEARNED,
+    REVERT,
+    Entry,
+    entry_at,
+    left_out,
+    lineage,
+    session_of,
+    shown,
+)
 from ttt.branching.replayer import Replayer
 from ttt.errors import ConfigError, CorruptArtifactError, MissingBlobError
 from ttt.store.blobs import has_blob, read_blob, ref_of
 from ttt.store.commits import Place
+from ttt.store.sessions import Session
 
 RESET = "reset"
 """The value of a fork's `optimizer` when the rule's memory was started afresh."""
@@ -88,6 +99,25 @@ def starting_point(entries: Sequence[Entry], without: Collection[Place], last: i
         if left_out(before) == {one.place for one in before if one.place in without}:
             return kept
     raise AssertionError("the first commit of a lineage is no lesson, so keeping it alone is right")
+
+
+def state_of(session: Session, place: Place, lend: Callable[[Session], Replayer]) -> bytes:
+    """The state after any commit of a family; its past is only read where it was pruned.
+
+    Args:
+        session: Any session of the family.
+        place: The commit.
+        lend: Opens the replayer of a session; called only for a pruned state.
+
+    Raises:
+        NotFoundError: There is no such commit.
+        CorruptArtifactError: It is damaged; see `state_at`.
+    """
+    entry = entry_at(session, place)
+    if has_blob(session.root, entry.commit.blob):
+        return read_blob(session.root, entry.commit.blob)
+    home = session_of(session, place)
+    return state_at(session.root, lineage(home, place.n), lend(home))
 
 
 def state_at(root: Path, entries: Sequence[Entry], replayer: Replayer | None) -> bytes:
