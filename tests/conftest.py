@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 torch.set_num_threads(1)
 
-# Most of what tests write is synced, because that is what the store promises; in memory a sync costs
-# nothing. What a test checks about syncs, it checks by watching the calls.
+# Much of what tests write is synced, because that is what the store promises; in memory a sync
+# costs nothing. What a test checks about syncs, it checks by watching the calls.
 if "PYTEST_DEBUG_TEMPROOT" not in os.environ and os.access("/dev/shm", os.W_OK):
     os.environ["PYTEST_DEBUG_TEMPROOT"] = "/dev/shm"
 
