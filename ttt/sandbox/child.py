@@ -20,6 +20,8 @@ EXIT_REFUSED = 3
 """The function raised; the reason is on stderr."""
 EXIT_UNREADY = 4
 """A limit could not be set, or our own code not be loaded; the input was not touched."""
+LINE_CHARACTERS_MAX = 500
+"""Of a reason; it may quote the input."""
 _PR_SET_PDEATHSIG = 1
 """Source: Linux, include/uapi/linux/prctl.h."""
 
@@ -98,10 +100,10 @@ def _address_space_bytes() -> int:
 
 
 def _tell(error: BaseException, code: int) -> int:
-    """Write why on stderr, in one line, and return the exit code."""
+    """Write why on stderr, as its last line, and return the exit code."""
     kind = "" if type(error).__module__ == "ttt.errors" else f"{type(error).__name__}: "
     line = " ".join(str(error).split()) or "no reason given"
-    sys.stderr.write(kind + line)
+    sys.stderr.write(f"\n{kind}{line[:LINE_CHARACTERS_MAX]}")
     return code
 
 

@@ -19,8 +19,10 @@ from typing import IO
 from ttt.errors import ConfigError
 from ttt.sandbox import child
 
+ISOLATED = ("-I", "-S", "-B", "-W", "ignore")
+"""No paths, hooks or settings of the environment, no compiled files written, no warnings."""
 STDERR_BYTES_MAX = 4096
-"""More is read and dropped: it is for one sentence."""
+"""What came before is dropped: the reason is the last line."""
 _PIPE_BYTES = 1 << 16
 _POLL_S = 0.002
 
@@ -70,7 +72,7 @@ def run_limited(entry: str, data: bytes, *, limits: Limits, preload: tuple[str, 
             function was not called.
     """
     deadline = time.monotonic() + limits.wall_s
-    command = [sys.executable, "-I", "-S", "-B", child.__file__, _order(entry, limits, preload)]
+    command = [sys.executable, *ISOLATED, child.__file__, _order(entry, limits, preload)]
     with subprocess.Popen(
         command,
         bufsize=0,
@@ -143,10 +145,11 @@ def _talk(
                     else (process.stderr, complaint)
                 )
                 _listen(pipe, heard, pipes)
-                del complaint[STDERR_BYTES_MAX:]
+                del complaint[:-STDERR_BYTES_MAX]
                 if len(output) > limits.output_bytes:
                     return b"", "", f"it gave more than {limits.output_bytes} bytes"
-    return bytes(output), complaint.decode("utf-8", "replace"), ""
+    reason = complaint.decode("utf-8", "replace").rpartition("\n")[2]
+    return bytes(output), reason, ""
 
 
 def _feed(pipe: IO[bytes], rest: memoryview, pipes: selectors.BaseSelector) -> memoryview:

@@ -29,10 +29,16 @@ RECORDS_MAX: Final = tensor_files.TENSORS_MAX + 16
 NESTING_MAX: Final = 8
 """Mappings within mappings."""
 NAME_CHARACTERS_MAX: Final = 200
+NAME_SHOWN: Final = 80
+"""Characters of a name that a message quotes."""
 _REMEDY: Final = "save a mapping of names to tensors with torch.save, unchanged since torch 1.6"
 _RECORD = re.compile(r"data\.pkl|byteorder|version|\.[a-z_/]{1,64}|data/[0-9]{1,8}")
 _CENTRAL_SIGNATURE: Final = b"PK\x01\x02"
 _ENCRYPTED: Final = 1
+_UNREADABLE: Final = (
+    UnpicklingError, EOFError, LookupError, TypeError, ValueError, AttributeError, struct.error,
+)  # fmt: skip
+"""What torch's unpickler raises on bytes that are no pickle, or not one of tensors."""
 
 
 def encode_pt(tensors: Mapping[str, "torch.Tensor"]) -> bytes:
@@ -84,19 +90,19 @@ def convert(data: bytes) -> bytes:
         InputError: It holds something else than named, dense, finite tensors, or tensors that are
             larger than the file (views that repeat what they show).
         ConfigError: A name or type cannot be saved, or two tensors share memory.
-        Exception: Whatever torch raises on bytes that it cannot read.
+        RuntimeError: Torch cannot read the zip, or gets no memory.
     """
     import torch
 
     try:
         loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
+    except _UNREADABLE as error:
         named = re.search(r"GLOBAL ([\w.]{1,200})", str(error))
         what = f"it asks for {named[1]}" if named else "its pickle cannot be read"
         raise InputError(f"{what}, and nothing but tensors is loaded") from error
     tensors: dict[str, torch.Tensor] = {}
     unpacked_bytes = 0
-    for name, tensor in _named_tensors(loaded, "", 0):
+    for name, tensor in _named_tensors(loaded):
         unpacked_bytes += tensor.numel() * tensor.element_size()
         if unpacked_bytes > len(data):
             raise InputError(
@@ -127,7 +133,7 @@ def _check_records(data: bytes) -> None:
 def _record_name(record: zipfile.ZipInfo, stem: str) -> str:
     """The name of a part within its folder; raises `ValueError` if torch would not write it so."""
     folder, _, name = record.filename.partition("/")
-    shown = repr(record.filename[:80])
+    shown = repr(record.filename[:NAME_SHOWN])
     if len(record.filename) > NAME_CHARACTERS_MAX or not _RECORD.fullmatch(name) or folder != stem:
         raise ValueError(f"its part {shown} is none of torch's")
     if record.compress_type != zipfile.ZIP_STORED or record.file_size != record.compress_size:
@@ -139,27 +145,44 @@ def _record_name(record: zipfile.ZipInfo, stem: str) -> str:
     return name
 
 
-def _named_tensors(value: object, name: str, depth: int) -> Iterator[tuple[str, "torch.Tensor"]]:
-    """The tensors of nested mappings.
+def _named_tensors(loaded: object) -> Iterator[tuple[str, "torch.Tensor"]]:
+    """The tensors of mappings within mappings, each by all the names on the way to it.
 
-    A mapping may be reached by many ways, so their number grows fast with depth; the names differ
-    then, and whoever takes them from here stops at the bound on bytes, or here at that on depth.
+    A mapping may stand in many places at once, so a small file can hold more of them than could
+    ever be visited: both their number and their depth are bounded.
     """
     import torch
 
-    if isinstance(value, dict):
-        if depth >= NESTING_MAX:
-            raise InputError(f"its mappings are nested more than {NESTING_MAX} deep")
-        for key, inner in value.items():
-            if type(key) is not str:
-                raise InputError(f"it has a key of type {type(key).__name__}; names are text")
-            yield from _named_tensors(inner, f"{name}.{key}" if name else key, depth + 1)
-        return
-    if type(value) not in (torch.Tensor, torch.nn.Parameter):
-        raise InputError(f"{name[:80]!r} is of type {type(value).__name__}, not a tensor")
-    assert isinstance(value, torch.Tensor)
-    if value.layout is not torch.strided or value.is_quantized or value.is_nested:
-        raise InputError(f"the tensor {name[:80]!r} is not dense")
-    if value.device.type != "cpu":
-        raise InputError(f"the tensor {name[:80]!r} has no numbers, it is on {value.device}")
-    yield name, value
+    if not isinstance(loaded, dict):
+        raise InputError(f"it holds something of type {type(loaded).__name__}, not a mapping")
+    pending: list[tuple[str, object, int]] = [("", loaded, 0)]
+    visited = 0
+    while pending:
+        name, value, depth = pending.pop()
+        if isinstance(value, dict):
+            visited += len(value)
+            if depth >= NESTING_MAX or visited > tensor_files.TENSORS_MAX:
+                raise InputError(
+                    f"its mappings are more than {NESTING_MAX} deep, or hold more than "
+                    f"{tensor_files.TENSORS_MAX} names in all"
+                )
+            for key, inner in value.items():
+                if type(key) is not str:
+                    raise InputError(f"it has a name of type {type(key).__name__}; names are text")
+                pending.append((f"{name}.{key}" if name else key, inner, depth + 1))
+        elif type(value) in (torch.Tensor, torch.nn.Parameter):
+            assert isinstance(value, torch.Tensor), "just compared"
+            _check_dense(name[:NAME_SHOWN], value)
+            yield name, value
+        else:
+            shown = name[:NAME_SHOWN]
+            raise InputError(f"it holds something of type {type(value).__name__} as {shown!r}")
+
+
+def _check_dense(name: str, tensor: "torch.Tensor") -> None:
+    """Refuse tensors that are no plain array of numbers in memory."""
+    import torch
+
+    dense = tensor.layout is torch.strided and not tensor.is_quantized and not tensor.is_nested
+    if not dense or tensor.device.type != "cpu":
+        raise InputError(f"{name!r} is no dense tensor with numbers")
