@@ -131,6 +131,18 @@ def test_subtracting_from_sums_equals_never_having_seen_it(tmp_path):
     np.testing.assert_allclose(weights(done.session), weights(never), atol=1e-12)
 
 
+def test_a_lesson_is_subtracted_by_its_place_among_those_that_the_state_has_read(tmp_path):
+    toy = Toy(sums=True)
+    session = teach(new_session(tmp_path), toy, random_lessons(6))
+    for target, method in ((2, "subtract"), (4, "subtract"), (1, "replay"), (6, "subtract")):
+        session = revert(session, at(session, target), method=method, replayer=toy).session
+    session = teach(session, toy, random_lessons(2, seed=3))
+    session = revert(session, at(session, session.head.n), method="subtract", replayer=toy).session
+    # Lessons 1, 2 and 4 are gone from the replayed state, so 6 is the third it read; the two that
+    # came later are its fourth and fifth.
+    assert toy.numbers == [1, 3, 2, 4]
+
+
 def test_subtracting_without_sums_says_that_it_is_a_first_order_guess(tmp_path):
     toy, lessons = Toy(), random_lessons(6)
     session = teach(new_session(tmp_path), toy, lessons)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ttt.branching.arrays import arrays_of
-from ttt.branching.replayer import Relearned
+from ttt.branching.replayer import Relearned, Unlearned
 from ttt.changes.plastic_state import PlasticHolder, PlasticUpdate
 from ttt.spine.change import Receipt, Verdict
 from ttt.spine.transaction import attempt
@@ -51,6 +51,7 @@ class Toy:
     def __init__(self, *, sums: bool = False, signature: str = SIGNATURE, tolerance: float = 1e9):
         self.sums, self.model_signature, self.tolerance = sums, signature, tolerance
         self.relearned: list[bytes] = []
+        self.numbers: list[int] = []
 
     def relearn(self, state: bytes, lesson: bytes) -> Relearned:
         self.relearned.append(lesson)
@@ -62,15 +63,14 @@ class Toy:
         after = {**arrays, "plastic.w": w, "optim.total": total}
         return Relearned(state=encode_arrays(after), event={"type": "update", "reasons": []})
 
-    def unlearn(self, state: bytes, lesson: bytes, *, later: int) -> bytes | None:
+    def unlearn(self, state: bytes, lesson: bytes, *, number: int) -> Unlearned | None:
+        self.numbers.append(number)
         if not self.sums:
             return None
         arrays, x = arrays_of(state), decode_arrays(lesson, where="lesson")["x"]
         total = arrays["optim.total"] - x
-        return encode_arrays({**arrays, "plastic.w": MIX_23 * total, "optim.total": total})
-
-    def forgets(self, state: bytes) -> bool:
-        return False
+        after = encode_arrays({**arrays, "plastic.w": MIX_23 * total, "optim.total": total})
+        return Unlearned(state=after, statement="The sum is without it.")
 
     def reset_memory(self, state: bytes) -> bytes:
         arrays = arrays_of(state)

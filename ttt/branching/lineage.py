@@ -19,6 +19,10 @@ LEARNED: str = "update"
 """The event of a lesson that was learned; a lesson's other events left the state as it was."""
 REVERT: str = "revert"
 FORK: str = "fork"
+METHOD: str = "method"
+"""The field of a revert that says how it was done."""
+REPLAY: str = "replay"
+"""Its value where the lessons were learned again."""
 _ADDRESS = re.compile(r"(?:([^:]+):)?(?:head(?:~(\d{1,9}))?|(\d{1,9})|([^:~]+))")
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ttt.branching.lineage import (
     FORK,
-    LEARNED,
+    METHOD,
+    REPLAY,
     REVERT,
     Entry,
     entry_at,
@@ -151,7 +152,14 @@ def state_at(root: Path, entries: Sequence[Entry], replayer: Replayer | None) ->
     return again.state
 
 
-def learned_after(entries: Sequence[Entry], index: int, without: Collection[Place]) -> int:
-    """How many lessons behind `index` were learned and still count."""
-    later = entries[index + 1 :]
-    return sum(one.kind == LEARNED and one.place not in without for one in later)
+def lessons_before(entries: Sequence[Entry], index: int) -> int:
+    """How many lessons the state at the end of a lineage read before one of them.
+
+    A lesson that was subtracted was read all the same; one that a replay left out never was.
+    """
+    never_read = set[Place]()
+    for i in reversed(range(len(entries))):
+        if entries[i].kind == REVERT and entries[i].commit.event.get(METHOD) == REPLAY:
+            never_read = left_out(entries[: i + 1])
+            break
+    return sum(one.is_lesson and one.place not in never_read for one in entries[:index])

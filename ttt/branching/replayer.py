@@ -24,6 +24,15 @@ class Relearned:
     """As a commit would record it; `type` says how it ended."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlearned:
+    """What is left without a lesson."""
+
+    state: bytes
+    statement: str
+    """What it equals, as a sentence for a person."""
+
+
 @runtime_checkable
 class Replayer(Protocol):
     """A domain's knowledge of its own states."""
@@ -35,20 +44,20 @@ class Replayer(Protocol):
     def relearn(self, state: bytes, lesson: bytes) -> Relearned:
         """Learn a recorded lesson from a state, as a guarded change."""
 
-    def unlearn(self, state: bytes, lesson: bytes, *, later: int) -> bytes | None:
-        """Take a lesson's statistics out of a state that learned it, without replay.
+    def unlearn(self, state: bytes, lesson: bytes, *, number: int) -> Unlearned | None:
+        """Take a lesson out of a state that learned it, without replaying anything.
 
         Args:
             state: One that learned the lesson.
             lesson: What to take out.
-            later: How many lessons it learned afterwards.
+            number: How many lessons that state had read before it.
 
         Returns:
-            The state without it; None if the session's rule keeps no statistics.
-        """
+            The state without it; None if the session's rule keeps nothing to take out.
 
-    def forgets(self, state: bytes) -> bool:
-        """Whether a later lesson makes earlier ones count less: unlearning is then not exact."""
+        Raises:
+            ConfigError: The lesson cannot be in the state.
+        """
 
     def reset_memory(self, state: bytes) -> bytes:
         """The same weights with the update rule's memory as at the start of a session."""

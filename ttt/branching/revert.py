@@ -1,9 +1,9 @@
 """Taking back one lesson, as a new commit: by learning the others again, or by subtracting it.
 
 *Replay* goes back before the lesson and learns every later one again: exact, always. *Subtract*
-takes it out of the state as it stands: exact for a rule that keeps sums and forgets nothing, given
-that later lessons would have been accepted or refused as they were; a first-order guess otherwise.
-The commit and the answer say which it was.
+takes it out of the state as it stands: exact for a rule that keeps sums, given that later lessons
+would have been accepted or refused as they were; a first-order guess otherwise. The commit and the
+answer say which it was.
 
 Not undone: what was *read*. The recurrent state that later inputs were recorded with has seen the
 lesson's text or trajectory; only what was learned from it goes.
@@ -14,8 +14,18 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from ttt.branching.arrays import moved
-from ttt.branching.lineage import LEARNED, REVERT, Entry, left_out, lineage, position, target_of
-from ttt.branching.replay import learned_after, replay, starting_point, state_at
+from ttt.branching.lineage import (
+    LEARNED,
+    METHOD,
+    REPLAY,
+    REVERT,
+    Entry,
+    left_out,
+    lineage,
+    position,
+    target_of,
+)
+from ttt.branching.replay import lessons_before, replay, starting_point, state_at
 from ttt.branching.replayer import Replayer, check_model
 from ttt.errors import ConfigError
 from ttt.spine.change import Outcome
@@ -26,13 +36,6 @@ from ttt.store.sessions import Draft, Session, append_commit
 Method: TypeAlias = Literal["replay", "subtract"]
 
 REPLAYED: Final = "Exact: every later lesson was learned again as if this one had never come."
-SUBTRACTED: Final = (
-    "Exact, given that each later lesson would have been accepted or refused as it was: the "
-    "lesson's sums were taken out."
-)
-FORGETFUL: Final = (
-    "The lesson's sums were taken out exactly; what its update made the rule forget stays so."
-)
 FIRST_ORDER: Final = (
     "First order only: the lesson's own step was taken out; what later steps owe to it stays. "
     "The method replay is exact."
@@ -83,7 +86,7 @@ def revert(session: Session, target: Place, *, method: Method, replayer: Replaye
     check_model(session, replayer)
     entries = lineage(session)
     index = position(entries, target)
-    if method == "replay":
+    if method == REPLAY:
         candidate = _replayed(session, entries, index, replayer)
     else:
         candidate = _subtracted(session, entries, index, replayer)
@@ -107,7 +110,7 @@ def _event(target: Place, method: Method, candidate: _Candidate) -> Mapping[str,
     return {
         "type": REVERT,
         "target": {"session_id": target.session_id, "n": target.n},
-        "method": method,
+        METHOD: method,
         "exact": candidate.exact,
         "statement": candidate.statement,
         "lessons_replayed": candidate.lessons_replayed,
@@ -164,13 +167,9 @@ def _subtracted(
     assert entry.commit.input is not None, "a lesson records its input"
     head = read_blob(session.root, session.head.blob)
     lesson = read_blob(session.root, entry.commit.input)
-    later = learned_after(entries, index, gone)
-    state = replayer.unlearn(head, lesson, later=later)
-    if state is not None:
-        forgetful = replayer.forgets(head)
-        return _Candidate(
-            state=state, exact=not forgetful, statement=FORGETFUL if forgetful else SUBTRACTED
-        )
+    number = lessons_before(entries, index)
+    if (left := replayer.unlearn(head, lesson, number=number)) is not None:
+        return _Candidate(state=left.state, exact=True, statement=left.statement)
     after = state_at(session.root, entries[: index + 1], replayer)
     before = state_at(session.root, entries[:index], replayer)
     return _Candidate(state=moved(head, after, before), exact=False, statement=FIRST_ORDER)
