@@ -8,7 +8,14 @@ from ttt.core.fisher import with_fisher
 from ttt.core.starter import load_starter
 from ttt.errors import ConfigError, NotFoundError
 from ttt.monitors.options import MonitorOptions
-from ttt.monitors.setup import default_rule_name, monitor_config, open_base, random_base
+from ttt.monitors.setup import (
+    STARTERS,
+    default_rule_name,
+    monitor_config,
+    named_base,
+    open_base,
+    random_base,
+)
 from ttt.store.models import save_model
 
 
@@ -39,6 +46,17 @@ def test_a_saved_model_is_opened_with_its_factors(tmp_path):
     assert torch.equal(base.model.head_VD, starter.model.head_VD)
     assert torch.allclose(base.fisher.A_DD, starter.fisher.A_DD)
     assert default_rule_name(base) == "kfac"
+
+
+@pytest.mark.parametrize("name", STARTERS)
+def test_a_starter_model_is_opened_by_the_name_it_gives_itself(tmp_path, name):
+    assert named_base(tmp_path, name).name == name
+    assert open_base(options(base=name, backbone="gru")).name == name
+
+
+@pytest.mark.parametrize("backbone", ["gru", "ssm"])
+def test_starter_is_the_starter_model_of_the_backbone_that_was_chosen(tmp_path, backbone):
+    assert named_base(tmp_path, "starter", backbone=backbone).name == f"starter-{backbone}"
 
 
 def test_a_model_that_is_not_there_is_an_error_that_says_where_it_was_looked_for(tmp_path):

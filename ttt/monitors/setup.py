@@ -29,6 +29,8 @@ from ttt.store.models import read_model
 
 RANDOM_VOCABULARY, RANDOM_WIDTH = 8192, 64
 """Sizes of the documented toy model."""
+STARTERS = ("starter-gru", "starter-ssm")
+"""What each starter model calls itself."""
 NULL_SPACE_SHARE = 4
 """The null-space takes 1/4 of the width. Source: own; at 1/2 nothing is learned any more."""
 
@@ -46,13 +48,30 @@ def open_base(options: MonitorOptions, *, backbone: str | None = None) -> Base:
         ConfigError: The device is not there.
     """
     backbone = backbone or options.backbone
-    if options.base == "starter":
-        base = load_starter(backbone)
-    elif options.base == "random":
+    if options.base == "random":
         base = random_base(backbone, seed=options.seed)
     else:
-        base = saved_base(Path(options.artifacts_root), options.base)
-    return _on_device(base, options.device)
+        base = named_base(Path(options.artifacts_root), options.base, backbone=backbone)
+    return on_device(base, options.device)
+
+
+def named_base(root: Path, name: str, *, backbone: str = "gru") -> Base:
+    """A base that knows something, on the CPU, by the name it goes by in records and options.
+
+    Args:
+        root: The artifact tree.
+        name: `starter`, `starter-gru`, `starter-ssm`, or the id of a trained text model.
+        backbone: Which of the starter models `starter` is.
+
+    Raises:
+        NotFoundError: There is no such model.
+        CorruptArtifactError: Its files are damaged.
+    """
+    if name == "starter":
+        return load_starter(backbone)
+    if name in STARTERS:
+        return load_starter(name.removeprefix("starter-"))
+    return saved_base(root, name)
 
 
 def random_base(backbone: str, *, seed: int) -> Base:
@@ -91,7 +110,7 @@ def saved_base(root: Path, model_id: str) -> Base:
     )
 
 
-def _on_device(base: Base, device: str) -> Base:
+def on_device(base: Base, device: str) -> Base:
     """The same base on another device.
 
     Raises:
