@@ -133,6 +133,8 @@ def make_folder(folder: Path) -> None:
     Raises:
         StorageError: The disk refused, or a file stands where a folder is needed.
     """
+    if folder.is_dir():
+        return
     with storage_errors("create the folder", folder):
         missing = [folder, *folder.parents]
         missing = missing[: next((i for i, f in enumerate(missing) if f.exists()), len(missing))]

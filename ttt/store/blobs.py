@@ -44,7 +44,7 @@ def ref_of(data: bytes) -> BlobRef:
 
 def blob_path(root: Path, ref: BlobRef) -> Path:
     """Where a blob stands, or would stand."""
-    return layout.objects(root) / ref.sha256[:2] / f"{ref.sha256}{SUFFIX}"
+    return layout.objects(root).joinpath(ref.sha256[:2], ref.sha256 + SUFFIX)
 
 
 def put_blob(root: Path, data: bytes) -> BlobRef:
@@ -63,12 +63,12 @@ def put_blob(root: Path, data: bytes) -> BlobRef:
     tmp = layout.prepare(root)
     ref = ref_of(data)
     path = blob_path(root, ref)
-    if not path.parent.is_dir():
-        _files.make_folder(path.parent)
+    folder = path.parent
+    _files.make_folder(folder)
     with _files.storage_errors("write", path):
         if not _is_kept(path, data):
             _write(path, data, tmp=tmp)
-        _files.sync_folder(path.parent)
+        _files.sync_folder(folder)
     return ref
 
 

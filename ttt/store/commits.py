@@ -134,7 +134,7 @@ def read(root: Path, domain: Domain, session_id: str, n: int) -> Commit:
     path = commit_path(commits_folder(root, domain, session_id), n)
     raw = _files.read_file(path, bytes_max=COMMIT_BYTES_MAX)
     try:
-        commit = _decode(raw)
+        commit = decode(raw)
     except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
         raise CorruptArtifactError(f"{path} is damaged ({error}).") from error
     found = (commit.domain, commit.session_id, commit.n)
@@ -167,8 +167,13 @@ def _plain(commit: Commit) -> dict[str, object]:
     }
 
 
-def _decode(raw: bytes) -> Commit:
-    """Parse a commit; raises what parsing raises, and `ValueError` for all that does not hold."""
+def decode(raw: bytes) -> Commit:
+    """Parse the bytes of a commit's file; where it stands is not asked.
+
+    Raises:
+        ValueError: They are not as they were written.
+        KeyError, TypeError, AttributeError, ConfigError: They are another kind of JSON.
+    """
     plain = signed.unseal(raw)
     if plain["schema_version"] != SCHEMA_VERSION:
         raise ValueError(f"its schema_version is not {SCHEMA_VERSION}")

@@ -49,7 +49,7 @@ def session_folder(root: Path, domain: Domain, session_id: str) -> Path:
     Raises:
         ConfigError: The id cannot be one.
     """
-    return sessions_folder(root, domain) / layout.check_id("session id", session_id)
+    return root.joinpath(domain.folder, layout.check_id("session id", session_id))
 
 
 def commits_folder(root: Path, domain: Domain, session_id: str) -> Path:

@@ -16,6 +16,7 @@
 An id is matched in full before it becomes part of a path, so none can leave the tree.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def prepare(root: Path) -> Path:
 
 def unfinished(root: Path) -> Path:
     """A new name in the folder for unfinished work of a tree that was prepared."""
-    return root / "tmp" / _files.unique_name()
+    return root.joinpath("tmp", _files.unique_name())
 
 
 def check_format(root: Path) -> bool:
@@ -113,9 +114,12 @@ def saved_ids(folder: Path) -> tuple[str, ...]:
         StorageError: The disk refused.
     """
     with _files.storage_errors("list", folder):
-        if not folder.exists():
+        try:
+            names = os.listdir(folder)
+        except FileNotFoundError:
             return ()
-        return tuple(sorted(one.name for one in folder.iterdir() if _ID.fullmatch(one.name)))
+    is_id = _ID.fullmatch
+    return tuple(sorted([name for name in names if is_id(name)]))
 
 
 def objects(root: Path) -> Path:

@@ -24,12 +24,15 @@ from ttt.store import _files, blobs, chain, commits, layout, locks, publishing, 
 from ttt.store.commits import Commit, Place, utc_now
 from ttt.store.domains import Domain, commits_folder, session_folder, sessions_folder
 from ttt.store.publishing import Clock, Draft, Slot
+from ttt.store.session_list import SessionSummary, list_sessions
 
 __all__ = [
     "Draft",
     "Session",
+    "SessionSummary",
     "append_commit",
     "create_session",
+    "list_sessions",
     "open_session",
     "read_commit",
     "read_commits",
@@ -115,7 +118,7 @@ def create_session(
         commit, data = publishing.compose(root, draft, slot, clock)
         if not publishing.publish_first(root, folder, commit, data):
             return _created_before(root, domain, session_id, draft)
-    views.refresh(views.Views(root=root, domain=domain, origin=commit, head=commit))
+    views.refresh(views.views_of(root, domain, commit, commit))
     return Session(
         root=root,
         domain=domain,
@@ -150,7 +153,7 @@ def open_session(root: Path, domain: Domain, session_id: str) -> Session:
         except (MissingBlobError, CorruptArtifactError) as error:
             damage = f"the state of commit {found.head.n} cannot be read: {error}"
     if not damage:
-        views.refresh(views.Views(root=root, domain=domain, origin=found.origin, head=found.head))
+        views.refresh(views.views_of(root, domain, found.origin, found.head))
     unfinished.sweep(root)
     return Session(
         root=root,
@@ -206,10 +209,8 @@ def append_commit(session: Session, draft: Draft, clock: Clock = utc_now) -> Ses
         commit, data = publishing.compose(session.root, draft, slot, clock)
         if not publishing.publish(session.root, folder, commit, data):
             return _second(session, draft.request_id)
-    views.refresh(
-        views.Views(root=session.root, domain=session.domain, origin=session.origin, head=commit),
-        before=head,
-    )
+    shown = views.views_of(session.root, session.domain, session.origin, commit)
+    views.refresh(shown, before=head)
     return replace(session, head=commit, head_synced=True)
 
 

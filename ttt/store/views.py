@@ -40,14 +40,24 @@ class Views:
 
     root: Path
     domain: Domain
+    folder: Path
+    """The session's."""
     origin: Commit
     """Commit 0."""
     head: Commit
 
-    @property
-    def folder(self) -> Path:
-        """The session's folder."""
-        return session_folder(self.root, self.domain, self.origin.session_id)
+
+def views_of(root: Path, domain: Domain, origin: Commit, head: Commit) -> Views:
+    """The views of a session.
+
+    Args:
+        root: The artifact tree.
+        domain: The session's domain.
+        origin: Its commit 0.
+        head: Its newest commit.
+    """
+    folder = session_folder(root, domain, origin.session_id)
+    return Views(root=root, domain=domain, folder=folder, origin=origin, head=head)
 
 
 def refresh(views: Views, *, before: Commit | None = None) -> None:
@@ -55,14 +65,16 @@ def refresh(views: Views, *, before: Commit | None = None) -> None:
 
     Args:
         views: What they shall show.
-        before: The commit before the head, whose event ends `update_events.jsonl` if nothing is
-            wrong with it; None looks at the commits.
+        before: The commit that they are known to show, or None to look at each of them.
     """
+    folder = views.folder / "commits"
     with contextlib.suppress(OSError, StorageError, CorruptArtifactError):
         for _ in range(ROUNDS_MAX):
-            _refresh(views, before)
+            if before is None:
+                _rewrite(views)
+            else:
+                _follow(views, before)
             # Whoever writes last looks once more, so that two writers never leave an old view.
-            folder = views.folder / "commits"
             newest = commits.newest(folder, views.head.n)
             if newest == views.head.n:
                 return
@@ -81,11 +93,12 @@ def differing(views: Views, *, thorough: bool) -> list[str]:
         CorruptArtifactError: A commit is damaged, so its event cannot be compared.
         StorageError: The disk refused.
     """
-    wrong = [name for name, data in _texts(views).items() if not _holds(views.folder / name, data)]
+    texts = {META: _meta(views), METRICS: _metrics(views)}
+    wrong = [name for name, data in texts.items() if not _holds(views.folder / name, data)]
     wrong += [name for name in _links(views.domain) if not _is_link(views, name)]
     events = views.folder / views.domain.events_view
     if thorough:
-        sound = _holds(events, b"".join(_all_lines(views)))
+        sound = _holds(events, _all_lines(views))
     else:
         with _files.storage_errors("read", events):
             sound = _ends_with(events, event_line(views.head))
@@ -98,68 +111,82 @@ def event_line(commit: Commit) -> bytes:
     return strict_json.dumps(line, indent=None)
 
 
-def _texts(views: Views) -> dict[str, bytes]:
-    """The views that follow from commit 0 and the head alone."""
-    origin, head = views.origin, views.head
-    meta = {
-        "schema_version": SCHEMA_VERSION,
-        "domain": origin.domain,
-        "session_id": origin.session_id,
-        "parent_session_id": origin.parent.session_id if origin.parent else None,
-        "parent_commit": origin.parent.n if origin.parent else None,
-        "root_session_id": origin.root_session_id,
-        "created_at": origin.time,
-        "model_signature": origin.event.get("model_signature"),
-        "base_ckpt_hash": origin.event.get("base_ckpt_hash"),
-    }
-    metrics = {
-        "schema_version": SCHEMA_VERSION,
-        "commits": head.n + 1,
-        "head": {"n": head.n, "type": head.kind, "time": head.time, "sum": head.sum},
-        "numbers": {key: x for key, x in head.event.items() if type(x) in (int, float)},
-    }
-    return {META: strict_json.dumps(meta), METRICS: strict_json.dumps(metrics)}
+def _meta(views: Views) -> bytes:
+    origin, parent = views.origin, views.origin.parent
+    return strict_json.dumps(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "domain": origin.domain,
+            "session_id": origin.session_id,
+            "parent_session_id": parent.session_id if parent else None,
+            "parent_commit": parent.n if parent else None,
+            "root_session_id": origin.root_session_id,
+            "created_at": origin.time,
+            "model_signature": origin.event.get("model_signature"),
+            "base_ckpt_hash": origin.event.get("base_ckpt_hash"),
+        }
+    )
+
+
+def _metrics(views: Views) -> bytes:
+    head = views.head
+    return strict_json.dumps(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "commits": head.n + 1,
+            "head": {"n": head.n, "type": head.kind, "time": head.time, "sum": head.sum},
+            "numbers": {key: x for key, x in head.event.items() if type(x) in (int, float)},
+        }
+    )
 
 
 def _links(domain: Domain) -> tuple[str, str]:
     return domain.weights_view, domain.optimizer_view
 
 
-def _refresh(views: Views, before: Commit | None) -> None:
-    for name, data in _texts(views).items():
-        if not _holds(views.folder / name, data):
-            _replace(views, name, functools.partial(_create, data=data))
-    for name in _links(views.domain):
-        if not _is_link(views, name):
+def _rewrite(views: Views) -> None:
+    """Write every view anew that is missing or wrong."""
+    for name in differing(views, thorough=False):
+        if name == META:
+            _replace(views, name, functools.partial(_create, data=_meta(views)))
+        elif name == METRICS:
+            _replace(views, name, functools.partial(_create, data=_metrics(views)))
+        elif name == views.domain.events_view:
+            _replace(views, name, functools.partial(_create, data=_all_lines(views)))
+        else:
             _replace(views, name, functools.partial(_link, views=views))
-    _refresh_events(views, before)
 
 
-def _refresh_events(views: Views, before: Commit | None) -> None:
+def _follow(views: Views, before: Commit) -> None:
+    """Write what the head changes in views that showed the commit before it."""
+    if views.head.blob != before.blob:
+        for name in _links(views.domain):
+            _replace(views, name, functools.partial(_link, views=views))
+    _replace(views, METRICS, functools.partial(_create, data=_metrics(views)))
     path = views.folder / views.domain.events_view
-    line = event_line(views.head)
-    if _ends_with(path, line):
-        return
-    if before is not None and _ends_with(path, event_line(before)):
-        descriptor = os.open(path, _APPEND)
-        try:
-            _files.write_all(descriptor, line)
-        finally:
-            os.close(descriptor)
-        return
-    data = b"".join(_all_lines(views))
-    _replace(views, path.name, functools.partial(_create, data=data))
+    if _ends_with(path, event_line(before)):
+        _append(path, event_line(views.head))
+    else:
+        _rewrite(views)
 
 
-def _all_lines(views: Views) -> list[bytes]:
+def _all_lines(views: Views) -> bytes:
     """The lines of all commits up to the head."""
     session_id = views.origin.session_id
     known = {views.origin.n: views.origin, views.head.n: views.head}
-    return [
+    return b"".join(
         event_line(known.get(n) or commits.read(views.root, views.domain, session_id, n))
         for n in commits.numbers(views.folder / "commits")
         if n <= views.head.n
-    ]
+    )
+
+
+def _append(path: Path, line: bytes) -> None:
+    descriptor = os.open(path, _APPEND)
+    try:
+        _files.write_all(descriptor, line)
+    finally:
+        os.close(descriptor)
 
 
 def _ends_with(path: Path, line: bytes) -> bool:
