@@ -17,8 +17,8 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -93,13 +93,26 @@ def compose(root: Path, draft: Draft, slot: Slot, clock: Clock) -> tuple[Commit,
     """
     if slot.n > NUMBER_MAX:
         raise ConfigError(f"Session {slot.session_id!r} is full; fork it to go on.")
+    state = _kept(root, draft.state, slot.known)
+    lesson = None if draft.input is None else _kept(root, draft.input, None)
+    return seal_draft(replace(draft, state=state, input=lesson), slot, clock)
+
+
+def seal_draft(draft: Draft, slot: Slot, clock: Clock) -> tuple[Commit, bytes]:
+    """Seal the commit of a draft that names its blobs; the disk is not touched.
+
+    Raises:
+        ConfigError: The event is no JSON or too long.
+    """
+    assert isinstance(draft.state, BlobRef), "whoever seals has put the state in place"
+    assert draft.input is None or isinstance(draft.input, BlobRef), "and the input"
     commit = Commit(
         domain=slot.domain,
         session_id=slot.session_id,
         n=slot.n,
         prev=slot.prev,
-        blob=_kept(root, draft.state, slot.known),
-        input=None if draft.input is None else _kept(root, draft.input, None),
+        blob=draft.state,
+        input=draft.input,
         parent=slot.parent,
         root_session_id=slot.root_session_id,
         event=draft.event,
@@ -171,12 +184,24 @@ def publish_first(root: Path, folder: Path, commit: Commit, data: bytes) -> bool
     Raises:
         StorageError: The disk refused; whether the session is there tells a second attempt.
     """
+    return publish_chain(root, folder, [(commit, data)])
+
+
+def publish_chain(root: Path, folder: Path, sealed: Iterable[tuple[Commit, bytes]]) -> bool:
+    """As `publish_first`, for a session that begins with several commits.
+
+    Args:
+        root: The artifact tree.
+        folder: The new session's folder; the one above it exists.
+        sealed: Its commits from 0 on, each with the bytes of its file.
+    """
     unfinished = layout.unfinished(root)
     try:
         with _files.storage_errors("create", folder):
             os.mkdir(unfinished, _files.FOLDER_MODE)
             os.mkdir(unfinished / "commits", _files.FOLDER_MODE)
-            _files.create_file(commit_path(unfinished / "commits", commit.n), data)
+            for commit, data in sealed:
+                _files.create_file(commit_path(unfinished / "commits", commit.n), data)
             _files.sync_folder(unfinished / "commits")
         _files.publish_folder(unfinished, folder)
     except StorageError as error:
