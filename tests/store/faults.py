@@ -5,12 +5,29 @@ Only functions of the operating system are replaced, never code of the store.
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-CALLS = ("open", "write", "fsync", "link", "rename", "replace", "mkdir", "unlink", "fchmod")
+CALLS = (
+    "open",
+    "write",
+    "fsync",
+    "link",
+    "rename",
+    "replace",
+    "mkdir",
+    "unlink",
+    "rmdir",
+    "fchmod",
+)
+"""What changes files, and what opens them."""
+READS = ("stat", "lstat", "fstat", "listdir", "scandir", "fdopen", "pread")
+"""What else can meet an error of the disk."""
+SPACE = ("write", "mkdir", "link")
+"""What needs space."""
 
 
 class Killed(BaseException):
@@ -18,40 +35,55 @@ class Killed(BaseException):
 
 
 @contextmanager
-def failing_call(number: int, mode: str) -> Iterator[list[str]]:
+def replaced_calls(
+    make: Callable[[str, Callable[..., Any]], Callable[..., Any]], calls: Sequence[str] = CALLS
+) -> Iterator[None]:
+    """Let each of these system calls be what `make(name, real)` returns."""
+    real = {name: getattr(os, name) for name in calls}
+    try:
+        for name in calls:
+            setattr(os, name, make(name, real[name]))
+        yield
+    finally:
+        for name in calls:
+            setattr(os, name, real[name])
+
+
+@contextmanager
+def failing_call(number: int, mode: str, calls: Sequence[str] = CALLS) -> Iterator[list[str]]:
     """Let the `number`-th system call fail; yields the names of the calls so far.
 
     Modes: `EIO` and `ENOSPC` fail that call, `ENOSPC for ever` that and every later call that needs
-    space, `killed` lets nothing happen from there on, `short` writes one byte at a time.
+    space, `killed` lets nothing happen from there on and `SIGKILL` ends this process before it,
+    `short` writes one byte at a time and `short once` half of what that call was given.
     """
     seen: list[str] = []
-    real = {name: getattr(os, name) for name in CALLS}
 
-    def replaced(name: str) -> Callable[..., Any]:
+    def replaced(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args, **kwargs):
             seen.append(name)
-            if mode == "short" and name == "write":
-                return real[name](args[0], bytes(args[1][:1]))
-            if mode != "short":
+            if name == "write" and (mode == "short" or (mode, len(seen)) == ("short once", number)):
+                given = bytes(args[1])
+                return real(args[0], given[: 1 if mode == "short" else (len(given) + 1) // 2])
+            if not mode.startswith("short"):
                 _fail_if_due(name, len(seen), number, mode)
-            return real[name](*args, **kwargs)
+            return real(*args, **kwargs)
 
         return call
 
-    try:
-        for name in CALLS:
-            setattr(os, name, replaced(name))
+    with replaced_calls(replaced, calls):
         yield seen
-    finally:
-        for name in CALLS:
-            setattr(os, name, real[name])
 
 
 def _fail_if_due(name: str, now: int, number: int, mode: str) -> None:
     """Fail call `now` if it is the planted one, or comes after one that fails for good."""
     if mode == "killed" and now >= number:
         raise Killed
-    full = mode == "ENOSPC for ever" and now > number and name in ("write", "mkdir", "link")
+    if mode == "SIGKILL":
+        if now == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return
+    full = mode == "ENOSPC for ever" and now > number and name in SPACE
     if now == number or full:
         code = getattr(errno, mode.split()[0])
         raise OSError(code, os.strerror(code))
@@ -61,12 +93,11 @@ def _fail_if_due(name: str, now: int, number: int, mode: str) -> None:
 def traced_calls() -> Iterator[list[tuple[str, str]]]:
     """Yield the system calls that happen within, each with the path it was about."""
     trace: list[tuple[str, str]] = []
-    real = {name: getattr(os, name) for name in CALLS}
     paths: dict[int, str] = {}
 
-    def replaced(name: str) -> Callable[..., Any]:
+    def replaced(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args, **kwargs):
-            result = real[name](*args, **kwargs)
+            result = real(*args, **kwargs)
             if name == "open":
                 paths[result] = str(args[0])
             first = args[-1] if name in ("link", "rename", "replace") else args[0]
@@ -75,13 +106,8 @@ def traced_calls() -> Iterator[list[tuple[str, str]]]:
 
         return call
 
-    try:
-        for name in CALLS:
-            setattr(os, name, replaced(name))
+    with replaced_calls(replaced):
         yield trace
-    finally:
-        for name in CALLS:
-            setattr(os, name, real[name])
 
 
 def leftovers(root: Path) -> list[str]:
