@@ -45,13 +45,24 @@ class GenerationConfig:
     stop: tuple[str, ...] = ()
     """Texts at whose first appearance the text ends; they are not part of it."""
     stop_ids: tuple[int, ...] = (EOS_ID,)
-    """Ids at which the text ends."""
+    """Ids at which the text ends; what they stand for is not part of it."""
 
     def __post_init__(self) -> None:
         if not self.max_new_tokens >= 1:
             raise ConfigError(f"max_new_tokens must be at least 1, not {self.max_new_tokens!r}.")
         if "" in self.stop:
             raise ConfigError("A stop text must not be empty: every text begins with it.")
+
+    def check_vocabulary(self, vocab_size: int) -> None:
+        """Refuse what means nothing for this vocabulary.
+
+        Raises:
+            ConfigError: `top_k` or a stop id is outside it.
+        """
+        self.sampling.check_vocabulary(vocab_size)
+        wrong = _unknown(self.stop_ids, vocab_size)
+        if wrong:
+            raise ConfigError(f"A stop id must lie in 0..{vocab_size - 1}, not {wrong[0]}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +115,9 @@ class Generation(Iterator[GeneratedToken]):
         ids_1, log_probs_1 = draw(logits_V[None], self._config.sampling, uniform_1)
         token_id = self._unread = int(ids_1[0])
         self._written += 1
-        text = self._pieces.take(token_id)
-        finish = self._finish(token_id)
+        ends = token_id in self._config.stop_ids
+        text = "" if ends else self._pieces.take(token_id)
+        finish = "stop_id" if ends else self._finish()
         if finish:
             self._finished = True
             text += self._pieces.rest()
@@ -125,9 +137,7 @@ class Generation(Iterator[GeneratedToken]):
             self._features_D = self._stepper.step(self._unread, self._state_NH)
             self._unread = None
 
-    def _finish(self, token_id: int) -> str:
-        if token_id in self._config.stop_ids:
-            return "stop_id"
+    def _finish(self) -> str:
         if self._pieces.stopped:
             return "stop"
         return "length" if self._written == self._config.max_new_tokens else ""
@@ -161,8 +171,7 @@ class Writer:
         if adapter_DD is not None and next_token is not None:
             raise ConfigError("Give fast weights or what scores the next token, not both.")
         model = self.base.model
-        config.sampling.check_vocabulary(model.config.vocab_size)
-        _check_ids("stop id", config.stop_ids, model.config.vocab_size)
+        config.check_vocabulary(model.config.vocab_size)
         return Generation(
             config,
             stepper=self.stepper,
@@ -213,7 +222,11 @@ def _read(
     """Features after the last token of the prompt, and a state that is ours to overwrite."""
     if not prompt_ids:
         raise InputError("The prompt is empty; give at least one character to continue.")
-    _check_ids("prompt id", prompt_ids, model.config.vocab_size)
+    wrong = _unknown(prompt_ids, model.config.vocab_size)
+    if wrong:
+        raise InputError(
+            f"An id of the prompt must lie in 0..{model.config.vocab_size - 1}, not {wrong[0]}."
+        )
     for start in range(0, len(prompt_ids), READ_TOKENS):
         ids = list(prompt_ids[start : start + READ_TOKENS])
         tokens_BL = torch.tensor([ids], device=model.head_VD.device)
@@ -222,7 +235,5 @@ def _read(
     return features_BLD[0, -1].clone(), state_BNH[0].clone().contiguous()
 
 
-def _check_ids(what: str, ids: Sequence[int], vocab_size: int) -> None:
-    wrong = [token_id for token_id in ids if not 0 <= token_id < vocab_size]
-    if wrong:
-        raise InputError(f"A {what} must lie in 0..{vocab_size - 1}, not {wrong[0]}.")
+def _unknown(ids: Sequence[int], vocab_size: int) -> list[int]:
+    return [token_id for token_id in ids if not 0 <= token_id < vocab_size]

@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import Field
 
-from ttt.errors import ConfigError, InputError
+from ttt.errors import ConfigError
 from ttt.lib.flags import CommandOptions, Options, parse_command, run_command
 from ttt.text_lm.corpus import STDLIB, Corpus, text_of
+from ttt.text_lm.given_text import read_text
 from ttt.text_lm.tokenizer import STARTER, read_tokenizer, train_tokenizer
 
 TEXT_BYTES_MAX = 1 << 26
@@ -110,18 +111,7 @@ def _decode(options: TokenizerDecodeOptions) -> None:
 def _text(options: TokenizerEncodeOptions) -> str:
     if options.text is not None:
         return options.text
-    try:
-        if options.file is None:
-            raw = sys.stdin.buffer.read(TEXT_BYTES_MAX + 1)
-        else:
-            with options.file.open("rb") as file:
-                raw = file.read(TEXT_BYTES_MAX + 1)
-        text = raw.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Cannot read the text: {error}.") from error
-    if len(raw) > TEXT_BYTES_MAX:
-        raise InputError(f"The text is larger than {TEXT_BYTES_MAX} bytes; use ttt train.")
-    return text
+    return read_text(options.file, bytes_max=TEXT_BYTES_MAX, remedy="use ttt train")
 
 
 COMMANDS: Mapping[str, tuple[type[Options], Callable[[Any], None]]] = MappingProxyType(
