@@ -45,7 +45,7 @@ def test_what_is_not_there_is_told(tmp_path):
         read_run(tmp_path, "a")
     save_run(tmp_path, "a", FILES)
     for name in ("none", "../../FORMAT.json", "manifest.json"):
-        with pytest.raises(NotFoundError, match=r"has: events\.jsonl, meta\.json, plot\.png"):
+        with pytest.raises(NotFoundError, match=r"There are: events\.jsonl, meta\.json, plot\.png"):
             read_run_file(tmp_path, "a", name)
     with pytest.raises(ConfigError, match="run id"):
         read_run(tmp_path, "../text_runs/a")

@@ -200,12 +200,22 @@ def read_file(path: Path, *, bytes_max: int) -> bytes:
             raise CorruptArtifactError(f"{path} is a symbolic link, not a file.") from error
         raise refusal("read", path, error) from error
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise CorruptArtifactError(f"{path} is not a regular file.")
-        with storage_errors("read", path), os.fdopen(descriptor, "rb", closefd=False) as file:
-            data = file.read(bytes_max + 1)
+        with storage_errors("read", path):
+            data = _read_all(descriptor, path, bytes_max)
     finally:
         os.close(descriptor)
     if len(data) > bytes_max:
         raise CorruptArtifactError(f"{path} is larger than the {bytes_max} bytes it may have.")
     return data
+
+
+def _read_all(descriptor: int, path: Path, bytes_max: int) -> bytes:
+    """Everything in a regular file, or one byte more than there may be."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise CorruptArtifactError(f"{path} is not a regular file.")
+    pieces, left = [], bytes_max + 1
+    while left and (piece := os.read(descriptor, min(left, status.st_size + 1))):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)

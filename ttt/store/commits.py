@@ -22,6 +22,8 @@ from ttt.store.domains import Domain, commits_folder
 SCHEMA_VERSION = 1
 COMMIT_BYTES_MAX = 1 << 20
 NUMBER_MAX = 10**8 - 1
+FIELDS = 16
+"""Keys of a commit's file: none is left out, none may be added."""
 _FILE_NAME = re.compile(r"[0-9]{8}\.json")
 
 
@@ -175,7 +177,7 @@ def decode(raw: bytes) -> Commit:
         KeyError, TypeError, AttributeError, ConfigError: They are another kind of JSON.
     """
     plain = signed.unseal(raw)
-    if plain["schema_version"] != SCHEMA_VERSION:
+    if plain["schema_version"] != SCHEMA_VERSION or len(plain) != FIELDS:
         raise ValueError(f"its schema_version is not {SCHEMA_VERSION}")
     event, n, parent = plain["event"], plain["n"], plain["parent"]
     if type(event) is not dict or type(event["type"]) is not str:

@@ -15,13 +15,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ttt.errors import ConfigError, CorruptArtifactError
-from ttt.lib import strict_json
-from ttt.store import _files, layout
+from ttt.errors import ConfigError, CorruptArtifactError, NotFoundError
+from ttt.store import _files, layout, signed
 from ttt.store.growing import GrowingFile
 
 SCHEMA_VERSION = 1
 RECORD_BYTES_MAX = 1 << 20
+INDENT = 2
+"""Records are few and read by people."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
 
 
@@ -213,6 +214,19 @@ def read_files(folder: Path, record: Record) -> dict[str, bytes]:
     return {name: read_verified(folder, record, name) for name in record.files}
 
 
+def read_named(folder: Path, record: Record, name: str) -> bytes:
+    """Read one file that somebody asked for by name, verified.
+
+    Raises:
+        NotFoundError: The record names no such file.
+        CorruptArtifactError: It is missing or differs from the record.
+        StorageError: The disk refused.
+    """
+    if name not in record.files:
+        raise NotFoundError("file", name, f"There are: {', '.join(record.files)}.")
+    return read_verified(folder, record, name)
+
+
 def read_verified(folder: Path, record: Record, name: str) -> bytes:
     """Read one file and verify it against its record.
 
@@ -267,26 +281,26 @@ def _plain(record: Record) -> dict[str, object]:
 
 
 def _sum(record: Record) -> str:
-    return hashlib.sha256(strict_json.dumps(_plain(record))).hexdigest()
+    return signed.digest_of(_plain(record), indent=INDENT)
 
 
 def _encode(record: Record) -> bytes:
-    return strict_json.dumps({**_plain(record), "sum": record.sum})
+    return signed.seal(_plain(record), indent=INDENT)
 
 
 def _decode(raw: bytes) -> Record:
     """Parse a record; raises what parsing raises, and `ValueError` for all that does not hold."""
-    plain = strict_json.loads(raw)
-    if not isinstance(plain, dict) or plain.get("schema_version") != SCHEMA_VERSION:
+    plain = signed.unseal(raw, indent=INDENT)
+    if plain["schema_version"] != SCHEMA_VERSION:
         raise ValueError(f"its schema_version is not {SCHEMA_VERSION}")
     record = Record(
         kind=str(plain["kind"]),
         name=str(plain["id"]),
         files={_usable(name): _file_sum(file) for name, file in plain["files"].items()},
         body=dict(plain["body"]),
-        sum=str(plain["sum"]),
+        sum=plain[signed.SUM],
     )
-    # Byte for byte: the sum alone would not see a changed space or a number written otherwise.
-    if record.sum != _sum(record) or raw != _encode(record):
-        raise ValueError("its digest does not match")
+    # What was read must be all there is: a forged record may hold keys of its own.
+    if raw != _encode(record):
+        raise ValueError("it holds what no record holds")
     return record
