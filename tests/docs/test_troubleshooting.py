@@ -19,7 +19,7 @@ from ttt.core import scan, starter_files
 from ttt.core.model import ModelConfig, random_model
 from ttt.errors import TrainingDivergedError
 from ttt.store.models import save_model
-from ttt.text_lm.fit import FitConfig, fit
+from ttt.text_lm.fit import FitConfig, fit, start_fit
 from ttt.text_lm.windows import Mixture, Source
 
 PAGE = read_page(ROOT / "docs/troubleshooting.md")
@@ -191,7 +191,8 @@ def test_a_diverged_training_is_documented():
     tokens_T = np.arange(4 * config.segment_length, dtype=np.uint16) % 50
     source = Source(name="t", tokens_T=tokens_T, length=config.segment_length, val_fraction=0.5)
     with pytest.raises(TrainingDivergedError) as raised:
-        fit(model.requires_grad_(True), Mixture(sources=(source,)), config, report=print)
+        state = start_fit(model.requires_grad_(True), Mixture(sources=(source,)), config)
+        fit(state, config, report=print)
     recognised(f"error: {raised.value}")
 
 

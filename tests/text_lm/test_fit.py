@@ -11,13 +11,14 @@ from torch import nn
 from ttt.core.model import LanguageModel, ModelConfig, random_model
 from ttt.errors import ConfigError, TrainingDivergedError
 from ttt.text_lm import fit as module
+from ttt.text_lm.batches import CARRIED_WINDOWS
 from ttt.text_lm.fit import (
-    CARRIED_WINDOWS,
     FitConfig,
     StepReport,
     fit,
     make_optimizers,
     rate_factor,
+    start_fit,
 )
 from ttt.text_lm.windows import Mixture, Source
 
@@ -37,7 +38,8 @@ def counting(config: FitConfig) -> Mixture:
 
 def run(config: FitConfig, model: LanguageModel | None = None) -> list[StepReport]:
     reports: list[StepReport] = []
-    fit(model or new_model(), counting(config), config, report=reports.append)
+    state = start_fit(model or new_model(), counting(config), config)
+    fit(state, config, report=reports.append)
     return reports
 
 
@@ -118,7 +120,7 @@ def test_the_rate_of_both_optimizers_follows_the_schedule(monkeypatch):
     def watch(report):
         seen.append([group["lr"] for optimizer in made for group in optimizer.param_groups])
 
-    fit(model, counting(config), config, report=watch)
+    fit(start_fit(model, counting(config), config), config, report=watch)
     peak = [config.lr, config.lr * module.ADAM_LR_RATIO, config.lr * module.ADAM_LR_RATIO]
     for step, rates in enumerate(seen, start=1):
         assert rates == pytest.approx([rate * rate_factor(step, config) for rate in peak])
@@ -156,7 +158,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_step(poison):
 
     config = FitConfig(**SMALL)
     with pytest.raises(TrainingDivergedError, match=r"At step 4 .*lower --lr than 0\.02"):
-        fit(model, counting(config), config, report=poison_after_three)
+        fit(start_fit(model, counting(config), config), config, report=poison_after_three)
     assert len(reports) == 3
     assert model.head_VD.isfinite().all()
 
@@ -183,7 +185,8 @@ def test_gradients_are_clipped_to_the_limit(monkeypatch):
     [
         ("seq_len", 0), ("batch_size", 0), ("steps", 0), ("ns_steps", 0),
         ("lr", 0.0), ("lr", math.nan), ("lr", 1.1), ("momentum", 1.0), ("weight_decay", -0.1),
-        ("mlm_share", 1.0), ("mlm_share", math.nan), ("lr_schedule", "square"),
+        ("mlm_share", 1.1), ("mlm_share", math.nan), ("lr_schedule", "square"),
+        ("precision", "float16"),
     ],
 )  # fmt: skip
 def test_a_setting_outside_of_its_range_is_refused(name, value):

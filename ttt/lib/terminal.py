@@ -8,12 +8,13 @@ terminal. `rich` is imported when a console is first made, never at import.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import rich.console
 
 
+@runtime_checkable
 class Advance(Protocol):
     """Moves a progress bar on."""
 

@@ -108,6 +108,12 @@ def latest_checkpoint(
     return Checkpoint(step=int(record.name), tensors=tensors, state=state)
 
 
+def latest_step(root: Path, model_id: str) -> int | None:
+    """The step of the newest state of a training, which is not looked at; None if it has none."""
+    steps = _steps(root, model_id)
+    return int(steps[-1]) if steps else None
+
+
 def prune_checkpoints(root: Path, model_id: str, *, keep: int = 2) -> tuple[int, ...]:
     """Remove all but the newest states of a training.
 

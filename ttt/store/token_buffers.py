@@ -33,6 +33,8 @@ SMALL_IDS = 1 << 16
 class TokenBuffer:
     """A corpus as token ids."""
 
+    key: str
+    """What it is named by."""
     tokens_T: npt.NDArray[Any]
     """Memory-mapped, read-only, uint16 or uint32."""
     about: Mapping[str, object]
@@ -109,7 +111,7 @@ def open_token_buffer(root: Path, key: str) -> TokenBuffer | None:
         raise CorruptArtifactError(
             f"The token buffer {folder} is damaged ({error}); delete the folder to make it anew."
         ) from error
-    return TokenBuffer(tokens_T=tokens_T, about=about)
+    return TokenBuffer(key=key, tokens_T=tokens_T, about=about)
 
 
 def _folder(root: Path, key: str) -> Path:

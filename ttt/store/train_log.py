@@ -27,6 +27,19 @@ class TrainLog:
     damaged_lines: int
     """Lines that could not be trusted."""
 
+    def current(self) -> tuple[Mapping[str, object], ...]:
+        """The lines that count: a training that broke off logs the steps it repeats once more.
+
+        Of two lines of one step the later one counts, and with it what it was written after.
+        """
+        kept: list[Mapping[str, object]] = []
+        for record in self.records:
+            step = record.get("step")
+            while kept and isinstance(step, int) and _step_of(kept[-1]) >= step:
+                kept.pop()
+            kept.append(record)
+        return tuple(kept)
+
 
 def append_train_log(root: Path, model_id: str, record: Mapping[str, object]) -> None:
     """Add one line.
@@ -69,6 +82,23 @@ def read_train_log(root: Path, model_id: str) -> TrainLog:
     found = [_verified(line) for line in lines]
     good = tuple(record for record in found if record is not None)
     return TrainLog(records=good, damaged_lines=len(found) - len(good))
+
+
+def save_train_curve(root: Path, model_id: str, png: bytes) -> Path:
+    """Save the picture of a log beside it; one that is there is replaced.
+
+    Raises:
+        StorageError: The disk refused; the old one stands.
+    """
+    path = _path(root, model_id).with_name("train_curve.png")
+    _files.write_atomic(path, png, tmp=layout.prepare(root), once=False)
+    return path
+
+
+def _step_of(record: Mapping[str, object]) -> int:
+    """The step a line is about; -1 if it is about none."""
+    step = record.get("step")
+    return step if isinstance(step, int) else -1
 
 
 def _path(root: Path, model_id: str) -> Path:

@@ -3,8 +3,8 @@
 One small file, replaced whole (rename), so a reader never sees half of one. It is a view: nothing
 is resumed from it. Whoever trains holds a lock on `lock` beside it, which the system lets go when
 the process ends in whatever way; a status that says `running` without a holder is therefore
-reported as `interrupted`, and no two processes train the same model. A file named `cancel` asks the
-holder to stop; it looks after every step.
+reported as `interrupted` (as `completed`, if the model is there), and no two processes train the
+same model. A file named `cancel` asks the holder to stop; it looks after every step.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -55,7 +56,7 @@ class TrainingStatus:
     message: str = ""
     """Why it failed, or how to go on; for people."""
     time: str = ""
-    """When this was written, ISO 8601 in UTC."""
+    """When this was written, ISO 8601 in UTC; the writer's own."""
 
 
 def write_training_status(root: Path, status: TrainingStatus) -> None:
@@ -65,7 +66,8 @@ def write_training_status(root: Path, status: TrainingStatus) -> None:
         ConfigError: A number is not finite, or the id cannot be used.
         StorageError: The disk refused; the old status stands.
     """
-    plain = {"schema_version": SCHEMA_VERSION, **asdict(status)}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    plain = {"schema_version": SCHEMA_VERSION, **asdict(replace(status, time=now))}
     data = strict_json.dumps(plain)
     tmp = layout.prepare(root)
     path = layout.text_training(root, status.model_id) / STATUS
@@ -92,9 +94,11 @@ def read_training_status(root: Path, model_id: str) -> TrainingStatus:
         status = _decoded(raw)
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptArtifactError(f"{path} is no status of a training: {error}.") from error
-    if status.status in AT_WORK and not is_held(root, model_id):
-        return replace(status, status="interrupted")
-    return status
+    if status.status not in AT_WORK or is_held(root, model_id):
+        return status
+    # The model is published before the status can say so.
+    finished = layout.text_model(root, model_id).exists()
+    return replace(status, status="completed" if finished else "interrupted")
 
 
 def list_training_statuses(root: Path) -> tuple[TrainingStatus, ...]:

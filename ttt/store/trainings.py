@@ -1,22 +1,25 @@
-"""What a training was asked for and what it reads: fixed before the first step, never changed.
+"""What a training was asked for and what it reads: fixed before the first step.
 
-    text_training/<model_id>/request/{options.json, meta.json}     written when it begins
-    text_training/<model_id>/sources/{tokenizer.json, meta.json}   written when the corpus is read
+    text_training/<model_id>/request.json                          when it is asked for
+    text_training/<model_id>/sources/{tokenizer.json, meta.json}   when the corpus was read
 
 A training that broke off goes on from these and from its newest checkpoint (`checkpoints.py`),
-so that neither a changed command line nor a changed corpus can slip into it.
+so that neither a changed command line nor a changed corpus can slip into it. From the moment its
+sources are saved its name is taken; before that there is nothing worth keeping.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ttt.errors import CorruptArtifactError
 from ttt.lib import strict_json
-from ttt.store import layout, records
+from ttt.store import _files, layout, records
 
-REQUEST_KIND, SOURCES_KIND = "training_request", "training_sources"
-OPTIONS, TOKENIZER, META = "options.json", "tokenizer.json", "meta.json"
+KIND = "training_sources"
+REQUEST, SOURCES, TOKENIZER, META = "request.json", "sources", "tokenizer.json", "meta.json"
+BYTES_MAX = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +34,17 @@ class Sources:
 
 
 def save_request(root: Path, model_id: str, options: Mapping[str, object]) -> None:
-    """Save the options of a new training.
+    """Save the options of a training that begins; those of one that never really did are replaced.
 
     Raises:
         ConfigError: They are no JSON.
-        StorageError: The disk refused, or the training has a request already.
+        StorageError: The disk refused.
     """
-    folder = layout.text_training(root, model_id) / "request"
-    files = {OPTIONS: strict_json.dumps(options)}
-    records.save_folder(root, folder, kind=REQUEST_KIND, files=files, body={}, record_name=META)
+    data = strict_json.dumps({"options": options, "sum": _digest(options)})
+    path = layout.text_training(root, model_id) / REQUEST
+    tmp = layout.prepare(root)
+    _files.make_folder(path.parent)
+    _files.write_atomic(path, data, tmp=tmp, once=False)
 
 
 def read_request(root: Path, model_id: str) -> Mapping[str, object] | None:
@@ -47,19 +52,21 @@ def read_request(root: Path, model_id: str) -> Mapping[str, object] | None:
 
     Raises:
         CorruptArtifactError: They are damaged.
+        StorageError: The disk refused.
     """
     layout.check_format(root)
-    folder = layout.text_training(root, model_id) / "request"
+    path = layout.text_training(root, model_id) / REQUEST
     try:
-        record = records.read_record(folder, kind=REQUEST_KIND, record_name=META)
+        raw = _files.read_file(path, bytes_max=BYTES_MAX)
     except FileNotFoundError:
         return None
     try:
-        options = strict_json.loads(records.read_verified(folder, record, OPTIONS))
-    except ValueError as error:
-        raise CorruptArtifactError(f"{folder}/{OPTIONS} is no JSON: {error}.") from error
-    if not isinstance(options, dict):
-        raise CorruptArtifactError(f"{folder}/{OPTIONS} is no mapping.")
+        plain = strict_json.loads(raw)
+        options = plain["options"] if isinstance(plain, dict) else None
+        if not isinstance(options, dict) or plain != {"options": options, "sum": _digest(options)}:
+            raise CorruptArtifactError(f"{path} differs from its own digest; restore it.")
+    except (ValueError, KeyError) as error:
+        raise CorruptArtifactError(f"{path} is damaged ({error}); restore it.") from error
     return options
 
 
@@ -69,10 +76,10 @@ def save_sources(root: Path, model_id: str, sources: Sources) -> None:
     Raises:
         StorageError: The disk refused, or they are saved already.
     """
-    folder = layout.text_training(root, model_id) / "sources"
+    folder = layout.text_training(root, model_id) / SOURCES
     files = {TOKENIZER: sources.tokenizer_json.encode()}
     body = {"buffer_key": sources.buffer_key, "notices": list(sources.notices)}
-    records.save_folder(root, folder, kind=SOURCES_KIND, files=files, body=body, record_name=META)
+    records.save_folder(root, folder, kind=KIND, files=files, body=body, record_name=META)
 
 
 def read_sources(root: Path, model_id: str) -> Sources | None:
@@ -81,9 +88,9 @@ def read_sources(root: Path, model_id: str) -> Sources | None:
     Raises:
         CorruptArtifactError: The record or the tokenizer is damaged.
     """
-    folder = layout.text_training(root, model_id) / "sources"
+    folder = layout.text_training(root, model_id) / SOURCES
     try:
-        record = records.read_record(folder, kind=SOURCES_KIND, record_name=META)
+        record = records.read_record(folder, kind=KIND, record_name=META)
     except FileNotFoundError:
         return None
     notices = record.body.get("notices")
@@ -94,3 +101,7 @@ def read_sources(root: Path, model_id: str) -> Sources | None:
         buffer_key=str(record.body.get("buffer_key")),
         notices=tuple(dict(notice) for notice in notices),
     )
+
+
+def _digest(options: Mapping[str, object]) -> str:
+    return hashlib.sha256(strict_json.dumps(options)).hexdigest()

@@ -4,7 +4,7 @@ Shapes: T tokens.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ttt.core.tokens import EOS_ID, BytePairs
@@ -16,28 +16,40 @@ KEY_LENGTH = 40
 """Hexadecimal digits of a digest that name a buffer: 160 bits, so no two corpora share one."""
 
 
-def encoded_corpus(root: Path, corpus: Corpus, encoder: BytePairs) -> TokenBuffer:
+def encoded_corpus(
+    root: Path, corpus: Corpus, encoder: BytePairs, *, advance: Callable[[int], object] = int
+) -> TokenBuffer:
     """The tokens of a corpus, each document ended by `<eos>`; encoded only if nobody did before.
 
     Args:
         root: The artifact tree, which keeps the buffer.
         corpus: What to read; its notices are up to date afterwards.
         encoder: The tokenizer.
+        advance: Told now and then how many tokens are encoded; it may raise to stop. By default
+            nobody is told: `int` of a number does nothing.
 
     Raises:
-        InputError: A file that was named cannot be read.
+        InputError: A file that was named cannot be read, or there is no text at all.
         CorruptArtifactError: A kept buffer is damaged.
         StorageError: The disk refused.
     """
     key = corpus_key(corpus.documents(), encoder)
     kept = open_token_buffer(root, key)
     if kept is None:
-        pieces = encode_documents(corpus.documents(), encoder)
+        pieces = _counted(encode_documents(corpus.documents(), encoder), advance)
         about = {"vocab_size": encoder.vocab_size}
         save_token_buffer(root, key, pieces, vocab_size=encoder.vocab_size, about=about)
         kept = open_token_buffer(root, key)
     assert kept is not None, "a buffer that was just saved is there"
     return kept
+
+
+def _counted(pieces: Iterable[list[int]], advance: Callable[[int], object]) -> Iterator[list[int]]:
+    tokens = 0
+    for piece in pieces:
+        yield piece
+        tokens += len(piece)
+        advance(tokens)
 
 
 def corpus_key(documents: Iterable[Document], encoder: BytePairs) -> str:

@@ -31,6 +31,11 @@ class HeldOutLoss:
     tokens: int
     """How many tokens were predicted."""
 
+    @property
+    def perplexity(self) -> float:
+        """Among how many equally likely tokens the model might as well choose; at most 1e300."""
+        return math.exp(min(self.nats_per_token, 690.0))
+
 
 def held_out_loss(
     model: LanguageModel,

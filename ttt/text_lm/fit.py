@@ -1,35 +1,39 @@
-"""The training loop of a text model: windows in, trained weights and held-out losses out.
+"""The training loop of a text model: windows in, trained weights out.
 
 Two-dimensional weights of the backbone are stepped by Muon, everything else (embedding, norms,
 biases) by AdamW. Most batches predict the next token, some the masked ones. The state is carried
 over the consecutive windows of one segment, because the monitored loop carries it over chunks; the
-first window of a segment starts from zeros. Nothing here reads or writes a file.
+first window of a segment starts from zeros. All that the next step depends on is one value
+(`fit_state.py`). Nothing here reads or writes a file.
 
-Shapes: B batch, L tokens, V vocabulary.
+Shapes: B batch, N layers, H hidden.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ttt.core.model import LanguageModel
-from ttt.core.objective import AutoRegressive, Masked, TTTObjective
 from ttt.errors import ConfigError, TrainingDivergedError
+from ttt.lib.precision import half_pays
 from ttt.optim.muon import Muon
-from ttt.text_lm.head_loss import head_loss
+from ttt.text_lm.batches import CARRIED_WINDOWS, Batch, Batches
+from ttt.text_lm.fit_state import FitState
+from ttt.text_lm.lesson import Lesson
+from ttt.text_lm.parallel import ALONE, Group, whole
 from ttt.text_lm.windows import Mixture
 
 ADAM_LR_RATIO = 0.27
 """AdamW's rate over Muon's. Own: probed on the starter corpus, see docs/training.md."""
 WARM_UP_SHARE = 0.05
 GRADIENT_NORM_MAX = 1.0
-CARRIED_WINDOWS = 4
-"""Consecutive windows of one segment."""
+SCHEDULES = ("cosine", "linear")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,20 +60,25 @@ class FitConfig:
     """How the rate falls to 0 after the warm-up: cosine or linear."""
     mlm_share: float = 0.1
     """Share of the batches that predict masked tokens."""
+    precision: str = "auto"
+    """What matrix products are computed in; auto is bfloat16 where that is fast, else float32."""
 
     def __post_init__(self) -> None:
         for name in ("seq_len", "batch_size", "steps", "ns_steps"):
             value = getattr(self, name)
             if not (isinstance(value, int) and value >= 1):
                 raise ConfigError(f"{name} must be a whole number of at least 1, not {value!r}.")
-        if not (0.0 < self.lr <= 1.0):
-            raise ConfigError(f"lr must be above 0 and at most 1, not {self.lr!r}.")
-        for name in ("weight_decay", "momentum", "mlm_share"):
-            value = getattr(self, name)
-            if not (0.0 <= value < 1.0):
-                raise ConfigError(f"{name} must be at least 0 and below 1, not {value!r}.")
-        if self.lr_schedule not in ("cosine", "linear"):
-            raise ConfigError(f"lr_schedule must be cosine or linear, not {self.lr_schedule!r}.")
+        ranges = {
+            "lr": (0.0 < self.lr <= 1.0, "above 0 and at most 1"),
+            "weight_decay": (0.0 <= self.weight_decay < 1.0, "at least 0 and below 1"),
+            "momentum": (0.0 <= self.momentum < 1.0, "at least 0 and below 1"),
+            "mlm_share": (0.0 <= self.mlm_share <= 1.0, "at least 0 and at most 1"),
+            "lr_schedule": (self.lr_schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
+            "precision": (self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
+        }
+        for name, (holds, wanted) in ranges.items():
+            if not holds:
+                raise ConfigError(f"{name} must be {wanted}, not {getattr(self, name)!r}.")
 
     @property
     def segment_length(self) -> int:
@@ -90,65 +99,115 @@ class StepReport:
     """Before clipping."""
     lr: float
     seconds: float
-    """Since training began."""
+    """In the loop since the training began, earlier processes included."""
 
 
-def fit(
+def start_fit(
     model: LanguageModel,
     data: Mixture,
     config: FitConfig,
     *,
-    report: Callable[[StepReport], None],
-) -> None:
-    """Train `model` in place.
+    group: Group = ALONE,
+    compile_lesson: bool = False,
+) -> FitState:
+    """A training before its first step.
 
     Args:
-        model: Not frozen; moved to its device by the caller.
+        model: Not frozen; moved to its device by the caller, and trained in place.
         data: Sources whose windows are `config.segment_length` long.
         config: Sizes, rates and seed.
-        report: Called after every step; it may raise to stop the training.
+        group: The processes that share the work.
+        compile_lesson: Let torch compile forward and backward; the first step then takes long.
+
+    Raises:
+        ConfigError: The batch cannot be shared by the processes.
+    """
+    group.check_batch(config.batch_size)
+    lesson = group.wrap(Lesson(model, precision=_precision(config, model.head_VD.device.type)))
+    return FitState(
+        model=model,
+        optimizers=make_optimizers(model, config),
+        batches=Batches(
+            data,
+            seq_len=config.seq_len,
+            batch_size=config.batch_size,
+            mlm_share=config.mlm_share,
+            seed=config.seed,
+        ),
+        masks=torch.Generator().manual_seed(config.seed),
+        lesson=cast("nn.Module", torch.compile(lesson)) if compile_lesson else lesson,
+        group=group,
+    )
+
+
+def fit(state: FitState, config: FitConfig, *, report: Callable[[StepReport], bool | None]) -> None:
+    """Take the steps that are left, in place.
+
+    Args:
+        state: Where the training stands.
+        config: What it was started with.
+        report: Called after every step, when `state` is whole; returns True to stop there, and
+            may raise.
 
     Raises:
         TrainingDivergedError: A loss or gradient is not finite; the weights are those before it.
     """
-    optimizers = make_optimizers(model, config)
-    peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
-    masks = torch.Generator().manual_seed(config.seed)
-    started = time.monotonic()
-    model.train()
-    carried_BNH: Tensor | None = None
-    for step, batch in zip(range(1, config.steps + 1), _batches(data, config), strict=False):
-        start_BNH = None if batch.fresh else carried_BNH
-        examples = batch.objective.examples(batch.tokens_BL.to(model.head_VD.device), masks)
-        features_BSD, end_BNH = model.features(examples.inputs_BS, start_BNH)
-        features_ND = features_BSD.flatten(0, 1)[examples.positions_N]
-        loss = head_loss(features_ND, model.head_VD, examples.targets_N)
-        if batch.objective.reads_on:
-            carried_BNH = end_BNH.detach()
-        model.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = float(nn.utils.clip_grad_norm_(model.parameters(), GRADIENT_NORM_MAX))
-        value = float(loss.detach())
-        if not (math.isfinite(value) and math.isfinite(norm)):
+    peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in state.optimizers]
+    state.model.train()
+    while state.step < config.steps:
+        started = time.monotonic()
+        batch = state.batches.next()
+        loss, carried_BNH = _loss_and_gradients(state, batch)
+        norm = float(whole(nn.utils.clip_grad_norm_(state.model.parameters(), GRADIENT_NORM_MAX)))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingDivergedError(
-                f"At step {step} the loss is {value} and the gradient norm {norm}; "
+                f"At step {state.step + 1} the loss is {loss} and the gradient norm {norm}; "
                 f"try a lower --lr than {config.lr}."
             )
-        factor = rate_factor(step, config)
-        for optimizer, rates in zip(optimizers, peaks, strict=True):
+        factor = rate_factor(state.step + 1, config)
+        for optimizer, rates in zip(state.optimizers, peaks, strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
             optimizer.step()
-        report(
-            StepReport(
-                step=step,
-                objective="ar" if batch.objective.reads_on else "mlm",
-                loss=value,
-                gradient_norm=norm,
-                lr=config.lr * factor,
-                seconds=time.monotonic() - started,
-            )
+        state.carried_BNH = carried_BNH
+        state.step += 1
+        state.seconds += time.monotonic() - started
+        done = StepReport(
+            step=state.step,
+            objective="ar" if batch.objective.reads_on else "mlm",
+            loss=loss,
+            gradient_norm=norm,
+            lr=config.lr * factor,
+            seconds=state.seconds,
         )
+        if report(done):
+            return
+
+
+def _loss_and_gradients(state: FitState, batch: Batch) -> tuple[float, Tensor | None]:
+    """Fill the gradients; the loss over the whole batch, and the state that is carried on."""
+    device = state.model.head_VD.device
+    drawn = batch.objective.examples(batch.tokens_BL, state.masks)
+    examples = state.group.own(drawn)
+    start_BNH = None if batch.fresh else state.carried_BNH
+    loss, end_BNH = state.lesson(
+        examples.inputs_BS.to(device),
+        examples.positions_N.to(device),
+        examples.targets_N.to(device),
+        start_BNH,
+    )
+    # Processes may hold different numbers of masked tokens; their plain mean would weigh wrongly.
+    share = len(examples.targets_N) / len(drawn.targets_N)
+    state.model.zero_grad(set_to_none=True)
+    (loss * (share * state.group.size)).backward()
+    (mean,) = state.group.totals([share * float(loss.detach())])
+    return mean, end_BNH.detach() if batch.objective.reads_on else state.carried_BNH
+
+
+def _precision(config: FitConfig, device_type: str) -> torch.dtype:
+    if config.precision == "auto":
+        return torch.bfloat16 if half_pays(device_type) else torch.float32
+    return torch.bfloat16 if config.precision == "bfloat16" else torch.float32
 
 
 def rate_factor(step: int, config: FitConfig) -> float:
@@ -194,27 +253,3 @@ def make_optimizers(model: LanguageModel, config: FitConfig) -> list[torch.optim
         ns_steps=config.ns_steps,
     )
     return [muon, adam]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Batch:
-    objective: TTTObjective
-    tokens_BL: Tensor
-    fresh: bool
-    """Whether the state starts from zeros, or goes on from the batch before."""
-
-
-def _batches(data: Mixture, config: FitConfig) -> Iterator[_Batch]:
-    """Endless batches; the windows of one segment follow each other, masked ones in between."""
-    generator = np.random.default_rng(config.seed)
-    autoregressive, masked = AutoRegressive(), Masked()
-    while True:
-        segment = torch.from_numpy(data.draw(config.batch_size, generator))
-        for k in range(CARRIED_WINDOWS):
-            while generator.random() < config.mlm_share:
-                other = torch.from_numpy(data.draw(config.batch_size, generator))
-                yield _Batch(
-                    objective=masked, tokens_BL=other[:, : config.seq_len].contiguous(), fresh=True
-                )
-            window = segment[:, k * config.seq_len : (k + 1) * config.seq_len + 1]
-            yield _Batch(objective=autoregressive, tokens_BL=window.contiguous(), fresh=k == 0)

@@ -129,7 +129,7 @@ def make_record(
     texts: Mapping[str, str], contents: Mapping[str, bytes], models: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What `starter.json` says: digests of every file and text, and each model's figures."""
-    from ttt.text_lm.fit import CARRIED_WINDOWS
+    from ttt.text_lm.batches import CARRIED_WINDOWS
     from ttt.text_lm.starter_training import STDLIB_SHARE
 
     return {

@@ -21,7 +21,7 @@ from ttt.lib.terminal import log_console, print_line
 from ttt.store import tensor_files
 from ttt.text_lm.corpus import STDLIB
 from ttt.text_lm.evaluate import fisher_over, held_out_losses
-from ttt.text_lm.fit import FitConfig, StepReport, fit
+from ttt.text_lm.fit import FitConfig, StepReport, fit, start_fit
 from ttt.text_lm.tokenizer import encode_many
 from ttt.text_lm.windows import Mixture, Source
 
@@ -80,7 +80,7 @@ def train_starter(job: Job) -> Trained:
     model = LanguageModel(config)
     clock = _Clock(recipe.backbone)
     before_s = time.process_time()
-    fit(model, data, recipe.fit, report=clock)
+    fit(start_fit(model, data, recipe.fit), recipe.fit, report=clock)
     cpu_s = time.process_time() - before_s
     halves = {name: weight.detach().half() for name, weight in model.state_dict().items()}
     loaded = restore_model(config, halves)

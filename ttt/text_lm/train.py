@@ -2,99 +2,99 @@
 
 Corpus -> tokenizer -> token buffer -> training loop (`fit.py`) -> saved model with its held-out
 losses and its Fisher factors. A run is given by its options: the same ones give the same weights on
-the same machine, versions and thread count.
+the same machine, versions and thread count, whether or not it was interrupted and resumed.
 """
 
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
-from ttt.core.tokens import BytePairs
-from ttt.errors import ConfigError
+from ttt.errors import TrainingStoppedError
+from ttt.lib.entry import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK
 from ttt.lib.flags import parse, run_command
-from ttt.text_lm.corpus import STDLIB, Corpus, text_of
-from ttt.text_lm.tokenizer import read_tokenizer, train_tokenizer
-from ttt.text_lm.train_options import Progress, Status, TrainOptions, TrainResult
+from ttt.store.training_status import claim_training, request_cancel
+from ttt.store.trainings import read_request, read_sources
+from ttt.text_lm.resuming import check_name, settled_options
+from ttt.text_lm.train_options import Progress, TrainOptions, TrainResult
+from ttt.text_lm.training_phases import told_phases
 
 
 @run_command
 def main(argv: Sequence[str] | None = None) -> int:
     """Train a model and say what came out."""
     options = parse(TrainOptions, argv, prog="ttt train", description=__doc__ or "")
-    from ttt.lib.terminal import log_console, print_line, print_table, progress, result_console
+    from ttt.store.exports import check_output
+    from ttt.text_lm.train_report import Watcher, draw_curve, show_result, tell
 
-    console = log_console()
-    with progress("training", options.steps, console=console) as advance:
-
-        def show(status: Status, done: int, total: int, note: str) -> None:
-            if status != "running":
-                print_line(console, status.replace("_", " "))
-            elif console.is_terminal:
-                advance(note=note)
-            elif done % options.log_every == 0 or done == total:
-                print_line(console, f"step {done} of {total}: {note}")
-
-        result = train(options, root=options.artifacts_root, progress=show)
-    plain = asdict(result) | {"folder": str(result.folder)}
-    if options.json_output:
-        sys.stdout.write(json.dumps(plain) + "\n")
-        return 0
-    for notice in result.notices:
-        print_line(console, f"left out {notice.path}: {notice.reason}")
-    rows = [row for row in plain.items() if row[0] not in ("held_out", "notices")]
-    print_table(result_console(), ("figure", "value"), [*rows, *result.held_out.items()])
-    return 0
+    root = options.artifacts_root
+    if options.cancel:
+        request_cancel(root, options.cancel)
+        tell(f"asked the training {options.cancel!r} to stop; it saves its state first")
+        return EXIT_OK
+    if options.plot is not None:
+        check_output(options.plot)
+    try:
+        with Watcher(options) as watcher:
+            result = train(options, root=root, progress=watcher.show)
+    except TrainingStoppedError as stop:
+        draw_curve(options)
+        tell(str(stop))
+        return EXIT_INTERRUPTED if stop.status == "interrupted" else EXIT_FAILURE
+    if result is not None:  # None in all processes of a group but the first.
+        draw_curve(options)
+        show_result(result, as_json=options.json_output)
+    return EXIT_OK
 
 
-def train(config: TrainOptions, *, root: Path, progress: Progress) -> TrainResult:
-    """Train a model and save it.
+def train(config: TrainOptions, *, root: Path, progress: Progress) -> TrainResult | None:
+    """Train a model and save it, alone or as one of the processes that `torchrun` started.
 
     Args:
         config: Everything that decides what comes out.
         root: The artifact tree; created if missing.
         progress: Told how far the training is; it may raise to stop it.
 
+    Returns:
+        What was made; None in all processes of a group but the first.
+
     Raises:
         ConfigError: The model id is taken, or an option cannot be used here.
         InputError: The corpus cannot be read, or is too small.
-        TrainingDivergedError: The loss stopped being finite; weights saved before it remain.
-        StorageError: The disk refused.
+        TrainingDivergedError: The loss stopped being finite; states saved before it remain.
+        TrainingStoppedError: Somebody asked to stop; what was saved can be resumed.
+        StorageError: The disk refused; what was saved can be resumed.
     """
-    _refuse_taken(root, config.model_id)
-    names = config.corpus or (() if config.corpus_dir else (STDLIB,))
-    corpus = Corpus(names=names, folders=config.corpus_dir)
-    progress("tokenizing", 0, config.steps, "")
-    encoder = _encoder(config, corpus)
-    # Here, because it imports torch and a wrong option should be told at once.
-    from ttt.text_lm.training import train_model
+    check_name(config, root)
+    # Here, because it imports torch and a name that is taken should be told at once.
+    from ttt.text_lm.parallel import Group, joined
+    from ttt.text_lm.sources import prepared_sources
+    from ttt.text_lm.training import check_options, train_model
 
-    result = train_model(config, corpus, encoder, root=root, progress=progress)
-    progress("completed", config.steps, config.steps, "")
-    return result
+    def lead(group: Group) -> TrainResult | None:
+        with (
+            claim_training(root, config.model_id),
+            told_phases(config, root=root, progress=progress) as tell,
+        ):
+            settled = settled_options(config, root)
+            check_options(settled, group)
+            sources = prepared_sources(settled, root=root, progress=tell)
+            group.wait()
+            result = train_model(settled, sources, root=root, progress=tell, group=group)
+            tell("completed", settled.steps, settled.steps, "")
+            return result
 
+    def follow(group: Group) -> None:
+        group.wait()
+        settled = TrainOptions.model_validate(read_request(root, config.model_id))
+        sources = read_sources(root, config.model_id)
+        assert sources is not None, "the first process saved them before it waited"
+        train_model(settled, sources, root=root, progress=progress, group=group)
 
-def _refuse_taken(root: Path, model_id: str) -> None:
-    from ttt.store import layout
-
-    if layout.text_model(root, model_id).exists():
-        raise ConfigError(f"A text model named {model_id!r} exists already; choose another id.")
-    if layout.text_training(root, model_id).exists():
-        raise ConfigError(
-            f"A training named {model_id!r} broke off, and its log and weights are kept; choose "
-            "another id."
-        )
-
-
-def _encoder(config: TrainOptions, corpus: Corpus) -> BytePairs:
-    if config.tokenizer:
-        return read_tokenizer(config.tokenizer)
-    return train_tokenizer(
-        text_of(corpus.documents()),
-        vocab_size=config.vocab_size,
-        lines_max=config.tokenizer_max_lines,
-    )
+    with joined(sharded=config.fsdp) as group:
+        if group.first:
+            return lead(group)
+        follow(group)
+        return None
 
 
 if __name__ == "__main__":

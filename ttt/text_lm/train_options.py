@@ -8,10 +8,10 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from ttt.lib.flags import CommandOptions
+from ttt.store.training_status import Phase
 from ttt.text_lm.corpus import Notice
 
-Status: TypeAlias = Literal["tokenizing", "encoding_corpus", "running", "completed"]
-Progress: TypeAlias = Callable[[Status, int, int, str], None]
+Progress: TypeAlias = Callable[[Phase, int, int, str], None]
 """Called with the status, steps done, steps in all, and a note such as the loss."""
 
 
@@ -57,14 +57,29 @@ class TrainOptions(CommandOptions):
     """Muon's Newton-Schulz iterations."""
     lr_schedule: Literal["cosine", "linear"] = "cosine"
     """How the rate falls to 0 after the warm-up."""
-    mlm_share: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the batches that predict masked tokens instead of the next one."""
+    mlm_share: float = Field(default=0.1, ge=0, le=1)
+    """Share of the batches that predict masked tokens instead of the next one: 0 is AR alone, 1 is
+    MLM alone."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of matrix products; auto is bfloat16 where the processor has instructions for it."""
     val_fraction: float = Field(default=0.05, gt=0, le=0.5)
     """Share of the corpus that is held out."""
     log_every: int = Field(default=20, ge=1)
     """Steps from one line of train_log.jsonl to the next."""
+    val_every: int = Field(default=100, ge=0)
+    """Steps from one validation to the next; 0 validates at the end only."""
     save_every: int = Field(default=500, ge=0)
-    """Steps from one saved state of the weights to the next; 0 saves none."""
+    """Steps from one saved state to the next; 0 saves at the end and when stopped."""
+    compile: bool = False
+    """Let torch compile forward and backward: half a minute at start, for long trainings."""
+    fsdp: bool = Field(default=False, exclude=True)
+    """Under torchrun: cut gradients and optimizer memory into pieces, one for each process."""
+    plot: Path | None = Field(default=None, exclude=True)
+    """Write the curves to this PNG too."""
+    resume: bool = Field(default=False, exclude=True)
+    """Go on with a training of this model id that broke off; options need not be repeated."""
+    cancel: str = Field(default="", exclude=True)
+    """Ask the process that trains this model id to save its state and stop, and do nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,3 +98,8 @@ class TrainResult:
     """`ar` and `mlm` losses in nats per token and bits per byte."""
     notices: tuple[Notice, ...]
     """Files that were left out, each with its reason."""
+
+
+def resume_command(model_id: str) -> str:
+    """What goes on with a training that broke off."""
+    return f"ttt train --resume --model_id {model_id}"
