@@ -7,8 +7,9 @@ devices or pipes (as root, `/dev/null` itself would be replaced).
 
 import contextlib
 import os
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ttt.errors import ConfigError
@@ -73,6 +74,34 @@ def growing_output(path: Path) -> Iterator[GrowingFile]:
     finally:
         with contextlib.suppress(OSError):
             os.unlink(unfinished)
+
+
+def write_output_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write a new folder of output files, whole or not at all.
+
+    Args:
+        path: What the person named; nothing may stand there, for a folder is never replaced.
+        files: Contents by plain file name.
+
+    Raises:
+        ConfigError: Its folder is missing, or something stands there.
+        StorageError: The disk refused; nothing was written.
+    """
+    path = path.absolute()
+    if not path.parent.is_dir():
+        raise ConfigError(f"Cannot write {path}: there is no folder {path.parent}; create it.")
+    if os.path.lexists(path):
+        raise ConfigError(f"Cannot write {path}: something stands there; name a new folder.")
+    unfinished = path.parent / _files.unique_name()
+    try:
+        with _files.storage_errors("write", path):
+            os.mkdir(unfinished, _files.FOLDER_MODE)
+            for name, data in files.items():
+                _files.create_file(unfinished / name, data)
+        _files.publish_folder(unfinished, path)
+    finally:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(unfinished)
 
 
 def check_place(path: Path) -> int | None:
