@@ -1,5 +1,6 @@
 """What commands on sessions answer: one JSON value, and the same as lines and a table."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -13,7 +14,7 @@ from ttt.store.sessions import Session, SessionSummary
 class Answer:
     """The outcome of a command, ready to be shown."""
 
-    plain: object
+    plain: Mapping[str, object]
     """As JSON."""
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[object, ...], ...] = ()
@@ -31,7 +32,7 @@ class Answer:
     def of_sessions(cls, rows: Sequence[SessionSummary]) -> "Answer":
         """One row for each session."""
         return cls(
-            plain=[_plain_summary(row) for row in rows],
+            plain={"sessions": [_plain_summary(row) for row in rows]},
             columns=("session", "parent", "commits", "newest event", "created"),
             rows=tuple(
                 (
@@ -98,7 +99,7 @@ def commit_row(line: LogLine) -> tuple[object, ...]:
 def diff_rows(tensors: Sequence[TensorDiff]) -> Answer:
     """A comparison as a table."""
     return Answer(
-        plain=[asdict(one) for one in tensors],
+        plain={"tensors": [asdict(one) for one in tensors]},
         columns=("tensor", "shape", "norm a", "norm b", "norm b - a", "cosine", "changed", "rank"),
         rows=tuple(
             (
@@ -114,6 +115,11 @@ def diff_rows(tensors: Sequence[TensorDiff]) -> Answer:
             for one in tensors
         ),
     )
+
+
+def finite_or_none(value: float) -> float | None:
+    """JSON has no NaN and no infinity; None says that a figure was none."""
+    return value if math.isfinite(value) else None
 
 
 def _plain_summary(row: SessionSummary) -> dict[str, object]:

@@ -11,7 +11,14 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from ttt.branching import options as o
-from ttt.branching.answers import Answer, commit_row, diff_rows, plain_commit, plain_session
+from ttt.branching.answers import (
+    Answer,
+    commit_row,
+    diff_rows,
+    finite_or_none,
+    plain_commit,
+    plain_session,
+)
 from ttt.branching.bisect import Measure, Question, bisect
 from ttt.branching.blame import blame
 from ttt.branching.diff import diff
@@ -89,10 +96,12 @@ def log_command(options: o.LogOptions, workshop: Workshop) -> Answer:
     here = open_here(options.artifacts_root, options.session_id, workshop)
     lines = log(here.session, offset=options.offset, limit=options.limit)
     return Answer(
-        plain=[
-            {**plain_commit(x.entry), "tags": list(x.tags), "taken_back": x.taken_back}
-            for x in lines
-        ],
+        plain={
+            "commits": [
+                {**plain_commit(x.entry), "tags": list(x.tags), "taken_back": x.taken_back}
+                for x in lines
+            ]
+        },
         columns=("commit", "event", "time", "reasons", "tags"),
         rows=tuple(commit_row(line) for line in lines),
     )
@@ -138,7 +147,7 @@ def tag_command(options: o.TagOptions, workshop: Workshop) -> Answer:
         place = resolve(here.session, options.n)
         put_tag(session_of(here.session, place), options.name, place.n)
     tags = read_tags(here.session)
-    return Answer(plain=dict(tags), columns=("tag", "commit"), rows=tuple(tags.items()))
+    return Answer(plain={"tags": dict(tags)}, columns=("tag", "commit"), rows=tuple(tags.items()))
 
 
 def revert_command(options: o.RevertOptions, workshop: Workshop) -> Answer:
@@ -180,7 +189,8 @@ def bisect_command(options: o.BisectOptions, workshop: Workshop) -> Answer:
         "threshold": found.threshold,
         "measurements": len(readings),
         "readings": [
-            {"commit": shown(r.place), "value": r.value, "turned": r.turned} for r in readings
+            {"commit": shown(r.place), "value": finite_or_none(r.value), "turned": r.turned}
+            for r in readings
         ],
     }
     return Answer(
@@ -231,10 +241,13 @@ def blame_command(options: o.BlameOptions, workshop: Workshop) -> Answer:
         top=options.top,
     )
     return Answer(
-        plain=[
-            {"commit": shown(m.entry.place), "distance": m.distance, "along": m.along}
-            for m in moved
-        ],
+        plain={
+            "probe": probe.shown,
+            "inputs": [
+                {"commit": shown(m.entry.place), "distance": m.distance, "along": m.along}
+                for m in moved
+            ],
+        },
         columns=("commit", "event", "moved it by", "of which onwards"),
         rows=tuple(
             (shown(m.entry.place), m.entry.kind, f"{m.distance:.6g}", f"{m.along:+.6g}")
