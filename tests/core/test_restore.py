@@ -1,5 +1,8 @@
 """A model from saved weights: frozen, exact, and never from weights that do not fit."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -29,6 +32,22 @@ def test_it_shares_no_memory_with_weights_that_are_changed_later(model):
     for weight in weights.values():
         weight.zero_()
     assert again.head_VD.abs().sum() > 0
+
+
+def test_it_does_not_load_the_compiler_of_the_tensor_library_which_takes_seconds():
+    code = (
+        "import sys; from ttt.core.starter import load_starter; load_starter('gru'); "
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_it_leaves_the_random_numbers_of_others_alone(model):
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    restore_model(model.config, model.state_dict())
+    assert torch.equal(torch.rand(3), expected)
 
 
 def weights_of(config: ModelConfig) -> dict[str, torch.Tensor]:

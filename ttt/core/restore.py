@@ -3,10 +3,12 @@
 Shapes: V vocabulary, D width.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from ttt.core.model import LanguageModel, ModelConfig
 from ttt.errors import CorruptArtifactError
@@ -22,7 +24,7 @@ def restore_model(config: ModelConfig, weights: Mapping[str, Tensor]) -> Languag
     Raises:
         CorruptArtifactError: A weight is missing, unknown, misshapen or not finite.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), _Uninitialised():
         model = LanguageModel(config)
     expected = model.state_dict()
     if expected.keys() != weights.keys():
@@ -40,3 +42,22 @@ def restore_model(config: ModelConfig, weights: Mapping[str, Tensor]) -> Languag
         {name: tensor.detach().clone().float() for name, tensor in weights.items()}, assign=True
     )
     return model.frozen()
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Leaves out the functions of `torch.nn.init`.
+
+    They would be for nothing, and drawing on the meta device loads torch's compiler: two seconds.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> object:
+        given = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return given["tensor"] if "tensor" in given else args[0]
+        return func(*args, **given)
