@@ -1,6 +1,7 @@
 """What import-linter cannot see, module by module; and that both see what they should."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -52,7 +53,8 @@ def rooms() -> set[str]:
 
 def layers() -> list[set[str]]:
     return [
-        {name.strip(" ()") for name in layer.split("|")} for layer in CONTRACTS["layers"]["layers"]
+        {name.strip(" ()") for name in re.split("[|:]", layer)}
+        for layer in CONTRACTS["layers"]["layers"]
     ]
 
 

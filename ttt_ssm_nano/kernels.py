@@ -1,0 +1,251 @@
+"""Compiled loops of the online path, for sessions side by side; one session is a batch of one.
+
+Import this late: it imports numba. Every session is computed by itself and in one fixed order, so
+that its bits do not depend on who stands beside it; a replay therefore equals the first run. Inner
+loops run over independent outputs and not over sums, which is what lets the compiler use wide
+registers without reordering a sum. The readable twins are `plastic_ssm.naive_features` and the
+tests' own NumPy; `naive.py` holds the eager loop that speed is compared with.
+
+Refuses: nothing, it checks no shape; `arithmetic.py` calls it with arrays that fit.
+
+Shapes: N sessions, T steps, X inputs, U inner inputs, S states, Y outputs (4, known to the
+compiler); R, C rows and columns; K numbers of a session.
+"""
+
+import math
+
+import numpy as np
+
+from ttt.lib.compiled import compiled
+from ttt.optim.muon_config import NORM_MIN, QUINTIC
+from ttt_ssm_nano.plastic_ssm import OUTPUTS, Array
+
+QUINTIC_A, QUINTIC_B, QUINTIC_C = QUINTIC
+
+
+@compiled
+def features(
+    decay_S: Array, W_u_NUX: Array, B_NSU: Array, h_NS: Array, x_NTX: Array, h_NTS: Array
+) -> None:
+    """States after each step, from the state before the first; one set of weights may serve all."""
+    sessions, steps, inputs = x_NTX.shape
+    states = decay_S.size
+    into_XS, carried_S = np.empty((inputs, states)), np.empty(states)
+    for n in range(sessions):
+        if n < len(B_NSU):
+            _joint_input(W_u_NUX[n], B_NSU[n], into_XS)
+        for s in range(states):
+            carried_S[s] = h_NS[n, s]
+        for t in range(steps):
+            for s in range(states):
+                carried_S[s] *= decay_S[s]
+            for x in range(inputs):
+                value = x_NTX[n, t, x]
+                for s in range(states):
+                    carried_S[s] += into_XS[x, s] * value
+            for s in range(states):
+                h_NTS[n, t, s] = carried_S[s]
+
+
+@compiled
+def _joint_input(W_u_UX: Array, B_SU: Array, into_XS: Array) -> None:
+    """`(B W_u)^T`: what one input adds to every state."""
+    states, inner = B_SU.shape
+    for x in range(W_u_UX.shape[1]):
+        for s in range(states):
+            total = 0.0
+            for u in range(inner):
+                total += B_SU[s, u] * W_u_UX[u, x]
+            into_XS[x, s] = total
+
+
+@compiled
+def misses(h_NTS: Array, y_NTY: Array, W_o_NYS: Array, miss_NTY: Array) -> None:
+    """Prediction minus target; one readout may serve all."""
+    sessions, steps, states = h_NTS.shape
+    W_o_SY, miss_Y = np.empty((states, OUTPUTS)), np.empty(OUTPUTS)
+    for n in range(sessions):
+        if n < len(W_o_NYS):
+            for s in range(states):
+                for y in range(OUTPUTS):
+                    W_o_SY[s, y] = W_o_NYS[n, y, s]
+        for t in range(steps):
+            for y in range(OUTPUTS):
+                miss_Y[y] = -y_NTY[n, t, y]
+            for s in range(states):
+                value = h_NTS[n, t, s]
+                for y in range(OUTPUTS):
+                    miss_Y[y] += value * W_o_SY[s, y]
+            for y in range(OUTPUTS):
+                miss_NTY[n, t, y] = miss_Y[y]
+
+
+@compiled
+def losses(miss_NTY: Array, error_NT: Array, loss_N: Array) -> None:
+    """Squared error of each prediction, mean over its outputs; and its mean over time."""
+    sessions, steps, _ = miss_NTY.shape
+    for n in range(sessions):
+        total = 0.0
+        for t in range(steps):
+            squares = 0.0
+            for y in range(OUTPUTS):
+                squares += miss_NTY[n, t, y] * miss_NTY[n, t, y]
+            error_NT[n, t] = squares / OUTPUTS
+            total += squares / OUTPUTS
+        loss_N[n] = total / steps
+
+
+@compiled
+def readout_gradient(h_NTS: Array, miss_NTY: Array, grad_NYS: Array) -> None:
+    """Gradient of the loss with respect to `W_o`."""
+    sessions, steps, states = h_NTS.shape
+    for n in range(sessions):
+        grad_YS, h_TS = grad_NYS[n], h_NTS[n]
+        for y in range(OUTPUTS):
+            for s in range(states):
+                grad_YS[y, s] = 0.0
+            for t in range(steps):
+                slope = 2.0 * miss_NTY[n, t, y] / (steps * OUTPUTS)
+                for s in range(states):
+                    grad_YS[y, s] += slope * h_TS[t, s]
+
+
+@compiled
+def joint_gradient(
+    decay_S: Array, x_NTX: Array, miss_NTY: Array, W_o_NYS: Array, grad_NXS: Array
+) -> None:
+    """Gradient with respect to `(B W_u)^T`, back through time from the last step to the first."""
+    sessions, steps, inputs = x_NTX.shape
+    states = decay_S.size
+    up_S = np.empty(states)
+    for n in range(sessions):
+        grad_XS = grad_NXS[n]
+        for s in range(states):
+            up_S[s] = 0.0
+        for x in range(inputs):
+            for s in range(states):
+                grad_XS[x, s] = 0.0
+        for back in range(steps):
+            t = steps - 1 - back
+            for s in range(states):
+                up_S[s] *= decay_S[s]
+            for y in range(OUTPUTS):
+                slope = 2.0 * miss_NTY[n, t, y] / (steps * OUTPUTS)
+                for s in range(states):
+                    up_S[s] += slope * W_o_NYS[n, y, s]
+            for x in range(inputs):
+                value = x_NTX[n, t, x]
+                for s in range(states):
+                    grad_XS[x, s] += up_S[s] * value
+
+
+@compiled
+def statistics(h_NTS: Array, y_NTY: Array, gram_NSS: Array, cross_NYS: Array) -> None:
+    """What least squares needs of a chunk: `sum h h^T` and `sum y h^T`."""
+    sessions, steps, states = h_NTS.shape
+    row_S = np.empty(states)
+    for n in range(sessions):
+        h_TS = h_NTS[n]
+        for row in range(states + OUTPUTS):
+            for s in range(states):
+                row_S[s] = 0.0
+            for t in range(steps):
+                value = h_TS[t, row] if row < states else y_NTY[n, t, row - states]
+                for s in range(states):
+                    row_S[s] += value * h_TS[t, s]
+            for s in range(states):
+                if row < states:
+                    gram_NSS[n, row, s] = row_S[s]
+                else:
+                    cross_NYS[n, row - states, s] = row_S[s]
+
+
+@compiled
+def products(left_NRK: Array, right_NKC: Array, out_NRC: Array) -> None:
+    """Matrix products, each summed in the order of its rows."""
+    for n in range(left_NRK.shape[0]):
+        _product(left_NRK[n], right_NKC[n], out_NRC[n])
+
+
+@compiled
+def _product(left_RK: Array, right_KC: Array, out_RC: Array) -> None:
+    for r in range(left_RK.shape[0]):
+        for c in range(right_KC.shape[1]):
+            out_RC[r, c] = 0.0
+        for k in range(left_RK.shape[1]):
+            value = left_RK[r, k]
+            for c in range(right_KC.shape[1]):
+                out_RC[r, c] += value * right_KC[k, c]
+
+
+@compiled
+def orthogonalised(g_NRC: Array, steps: int, out_NRC: Array) -> None:
+    """Newton-Schulz on each matrix; wide ones (`R <= C`) only. See `ttt/optim/muon.py`."""
+    sessions, rows, columns = g_NRC.shape
+    gram_RR, mixed_RR = np.empty((rows, rows)), np.empty((rows, rows))
+    step_RC = np.empty((rows, columns))
+    for n in range(sessions):
+        x_RC = out_NRC[n]
+        _unit(g_NRC[n], x_RC)
+        for _ in range(steps):
+            for r in range(rows):
+                for k in range(rows):
+                    total = 0.0
+                    for c in range(columns):
+                        total += x_RC[r, c] * x_RC[k, c]
+                    gram_RR[r, k] = total
+            _product(gram_RR, gram_RR, mixed_RR)
+            for r in range(rows):
+                for k in range(rows):
+                    mixed_RR[r, k] = QUINTIC_B * gram_RR[r, k] + QUINTIC_C * mixed_RR[r, k]
+            _product(mixed_RR, x_RC, step_RC)
+            for r in range(rows):
+                for c in range(columns):
+                    x_RC[r, c] = QUINTIC_A * x_RC[r, c] + step_RC[r, c]
+
+
+@compiled
+def _unit(g_RC: Array, x_RC: Array) -> None:
+    """Divide by the Frobenius norm, the largest entry first so that its square cannot overflow."""
+    peak = NORM_MIN
+    for r in range(g_RC.shape[0]):
+        for c in range(g_RC.shape[1]):
+            size = abs(g_RC[r, c])
+            if not size <= peak:  # NaN too, which `max` would lose.
+                peak = size
+    total = 0.0
+    for r in range(g_RC.shape[0]):
+        for c in range(g_RC.shape[1]):
+            x_RC[r, c] = g_RC[r, c] / peak
+            total += x_RC[r, c] * x_RC[r, c]
+    norm = 1.0 if total <= 1.0 else math.sqrt(total)
+    for r in range(g_RC.shape[0]):
+        for c in range(g_RC.shape[1]):
+            x_RC[r, c] /= norm
+
+
+@compiled
+def medians(values_NK: Array, count_N: Array, median_N: Array) -> None:
+    """Median of the newest `count` values of each row, which stand at its end; 0 of none."""
+    kept = values_NK.shape[1]
+    sorted_K = np.empty(kept)
+    for n in range(values_NK.shape[0]):
+        count = min(kept, int(count_N[n]))
+        for k in range(count):  # By insertion: rows are short.
+            value, place = values_NK[n, kept - count + k], k
+            while place > 0 and sorted_K[place - 1] > value:
+                sorted_K[place] = sorted_K[place - 1]
+                place -= 1
+            sorted_K[place] = value
+        middle = 0.5 * (sorted_K[(count - 1) // 2] + sorted_K[count // 2]) if count > 0 else 0.0
+        median_N[n] = middle
+
+
+@compiled
+def norms(values_NK: Array, norm_N: Array) -> None:
+    """Euclidean norm of each row."""
+    for n in range(values_NK.shape[0]):
+        total = 0.0
+        for k in range(values_NK.shape[1]):
+            total += values_NK[n, k] * values_NK[n, k]
+        norm_N[n] = math.sqrt(total)
