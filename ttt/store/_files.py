@@ -38,7 +38,7 @@ _REMEDIES = {
 
 
 @contextlib.contextmanager
-def storage_errors(verb: str, path: Path) -> Iterator[None]:
+def storage_errors(verb: str, path: Path | str) -> Iterator[None]:
     """Turn an `OSError` within into a `StorageError` that names the path and the remedy.
 
     Args:
@@ -51,7 +51,7 @@ def storage_errors(verb: str, path: Path) -> Iterator[None]:
         raise refusal(verb, path, error) from error
 
 
-def refusal(verb: str, path: Path, error: OSError) -> StorageError:
+def refusal(verb: str, path: Path | str, error: OSError) -> StorageError:
     """The error to raise for an `OSError`; see `storage_errors`."""
     why = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
     return StorageError(f"Cannot {verb} {path}: {why}.")
@@ -179,7 +179,7 @@ def remove_folder(folder: Path, *, tmp: Path) -> None:
         shutil.rmtree(doomed)
 
 
-def read_file(path: Path, *, bytes_max: int) -> bytes:
+def read_file(path: Path | str, *, bytes_max: int) -> bytes:
     """Read a whole regular file, never through a symbolic link.
 
     Args:
@@ -209,7 +209,7 @@ def read_file(path: Path, *, bytes_max: int) -> bytes:
     return data
 
 
-def _read_all(descriptor: int, path: Path, bytes_max: int) -> bytes:
+def _read_all(descriptor: int, path: Path | str, bytes_max: int) -> bytes:
     """Everything in a regular file, or one byte more than there may be."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +101,23 @@ def has_blob(root: Path, ref: BlobRef) -> bool:
         return False
 
 
+def kept_blobs(root: Path) -> Iterator[tuple[str, os.stat_result, str]]:
+    """Everything in the folders of blobs: path, status, and the digest in its name.
+
+    The digest is empty for what has no blob's name.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    objects = str(layout.objects(root))
+    for fan in _listed(objects):
+        for name in _listed(f"{objects}/{fan}"):
+            path, digest = f"{objects}/{fan}/{name}", name.removesuffix(SUFFIX)
+            right = _SHA256.fullmatch(digest) and name != digest and fan == digest[:2]
+            with contextlib.suppress(FileNotFoundError):
+                yield path, os.lstat(path), digest if right else ""
+
+
 def make_fan(root: Path) -> None:
     """Create the 256 folders of blobs, durably.
 
@@ -118,6 +136,14 @@ def make_fan(root: Path) -> None:
                 os.mkdir(objects / name, _files.FOLDER_MODE)
         _files.sync_folder(objects)
         _files.sync_folder(root)
+
+
+def _listed(folder: str) -> list[str]:
+    with _files.storage_errors("list", folder):
+        try:
+            return sorted(os.listdir(folder))
+        except FileNotFoundError:
+            return []
 
 
 def _is_kept(path: Path, data: bytes) -> bool:

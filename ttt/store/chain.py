@@ -4,7 +4,8 @@ Looked at: the first commit, the newest, the one below it and their link, and th
 missing. Every other commit is verified when it is read, and all of them by `fsck.py`.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ REPAIR = "repair"
 """The event of a commit by which `repair.py` puts a damaged session right."""
 LOST = "lost"
 """Its field of the numbers of commits that could not be saved."""
+LOST_STATES = "lost_states"
+"""Its field of the numbers of commits whose state or input could not be saved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,24 +56,19 @@ def examine(root: Path, domain: Domain, session_id: str) -> Chain:
     return Chain(origin=origin, head=head, damage=damage)
 
 
-def lost_numbers(root: Path, domain: Domain, session_id: str, found: Sequence[int]) -> set[int]:
-    """The numbers of commits that a repair declared lost.
+def declared(found: Iterable[Commit], what: str) -> set[int]:
+    """The numbers that the repairs among these commits gave up.
 
     Args:
-        root: The artifact tree.
-        domain: The session's domain.
-        session_id: The session.
-        found: The numbers of the commits that are there.
+        found: Commits of one session.
+        what: `LOST` or `LOST_STATES`.
     """
-    lost: set[int] = set()
-    for n in found:
-        try:
-            commit = commits.read(root, domain, session_id, n)
-        except CorruptArtifactError:
-            continue
-        listed = commit.event.get(LOST) if commit.kind == REPAIR else None
-        lost.update(k for k in listed if type(k) is int) if isinstance(listed, list) else None
-    return lost
+    numbers: set[int] = set()
+    for commit in found:
+        listed = commit.event.get(what) if commit.kind == REPAIR else None
+        if isinstance(listed, list):
+            numbers.update(n for n in listed if type(n) is int)
+    return numbers
 
 
 def link_damage(below: Commit, above: Commit) -> str:
@@ -103,9 +101,18 @@ def _newest_readable(
 def _missing(root: Path, domain: Domain, session_id: str, found: Sequence[int]) -> str:
     if len(found) == found[-1] + 1:
         return ""
+    # A gap is rare, and only then every commit is read for a repair that declared it.
     gaps = set(range(found[-1])).difference(found)
-    gaps -= lost_numbers(root, domain, session_id, found)
+    gaps -= declared(_readable(root, domain, session_id, found), LOST)
     return f"commit {min(gaps)} of session {session_id!r} is missing" if gaps else ""
+
+
+def _readable(
+    root: Path, domain: Domain, session_id: str, found: Sequence[int]
+) -> Iterator[Commit]:
+    for n in found:
+        with contextlib.suppress(FileNotFoundError, CorruptArtifactError):
+            yield commits.read(root, domain, session_id, n)
 
 
 def _broken_link(root: Path, domain: Domain, head: Commit) -> str:

@@ -108,19 +108,31 @@ def numbers(folder: Path) -> list[int]:
         FileNotFoundError: There is no such folder.
         StorageError: The disk refused.
     """
+    return entries(folder)[0]
+
+
+def entries(folder: Path) -> tuple[list[int], list[str]]:
+    """The numbers of all commits in a folder of commits, and the names that no commit has.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        StorageError: The disk refused.
+    """
     try:
         names = os.listdir(folder)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise _files.refusal("list", folder, error) from error
-    return sorted(int(name[:8]) for name in names if _FILE_NAME.fullmatch(name))
+    strangers = [name for name in names if not _FILE_NAME.fullmatch(name)]
+    found = sorted(int(name[:8]) for name in set(names).difference(strangers))
+    return found, sorted(strangers)
 
 
 def newest(folder: Path, known: int) -> int:
     """The number of the newest commit, looked for upwards from one that is there."""
     n = known
-    while os.path.lexists(commit_path(folder, n + 1)):
+    while os.path.lexists(f"{folder}/{n + 1:08d}.json"):
         n += 1
     return n
 
@@ -133,7 +145,12 @@ def read(root: Path, domain: Domain, session_id: str, n: int) -> Commit:
         CorruptArtifactError: It is damaged, or belongs to another session or number.
         StorageError: The disk refused.
     """
-    path = commit_path(commits_folder(root, domain, session_id), n)
+    return read_in(commits_folder(root, domain, session_id), domain, session_id, n)
+
+
+def read_in(folder: Path, domain: Domain, session_id: str, n: int) -> Commit:
+    """As `read`, for whoever reads many: `folder` is the session's folder of commits."""
+    path = f"{folder}/{n:08d}.json"
     raw = _files.read_file(path, bytes_max=COMMIT_BYTES_MAX)
     try:
         commit = decode(raw)

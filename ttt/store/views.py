@@ -15,7 +15,7 @@ import contextlib
 import errno
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,27 +82,28 @@ def refresh(views: Views, *, before: Commit | None = None) -> None:
             views, before = replace(views, head=head), None
 
 
-def differing(views: Views, *, thorough: bool) -> list[str]:
+def differing(views: Views, *, known: Mapping[int, Commit] | None = None) -> list[str]:
     """The names of views that are missing or wrong.
 
     Args:
         views: What they should show.
-        thorough: Compare every line of the events with its commit, not only the last one.
+        known: All commits by number, to compare every line of the events; None compares the last
+            line only.
 
     Raises:
         CorruptArtifactError: A commit is damaged, so its event cannot be compared.
         StorageError: The disk refused.
     """
-    texts = {META: _meta(views), METRICS: _metrics(views)}
-    wrong = [name for name, data in texts.items() if not _holds(views.folder / name, data)]
+    texts = {META: _meta, METRICS: _metrics}
+    wrong = [name for name, text in texts.items() if not _holds(views, name, text)]
     wrong += [name for name in _links(views.domain) if not _is_link(views, name)]
-    events = views.folder / views.domain.events_view
-    if thorough:
-        sound = _holds(events, _all_lines(views))
+    events = views.domain.events_view
+    if known is not None:
+        sound = _holds(views, events, lambda views: _all_lines(views, known))
     else:
         with _files.storage_errors("read", events):
-            sound = _ends_with(events, event_line(views.head))
-    return wrong if sound else [*wrong, events.name]
+            sound = _ends_with(f"{views.folder}/{events}", event_line(views.head))
+    return wrong if sound else [*wrong, events]
 
 
 def event_line(commit: Commit) -> bytes:
@@ -124,7 +125,8 @@ def _meta(views: Views) -> bytes:
             "created_at": origin.time,
             "model_signature": origin.event.get("model_signature"),
             "base_ckpt_hash": origin.event.get("base_ckpt_hash"),
-        }
+        },
+        indent=None,
     )
 
 
@@ -136,7 +138,8 @@ def _metrics(views: Views) -> bytes:
             "commits": head.n + 1,
             "head": {"n": head.n, "type": head.kind, "time": head.time, "sum": head.sum},
             "numbers": {key: x for key, x in head.event.items() if type(x) in (int, float)},
-        }
+        },
+        indent=None,
     )
 
 
@@ -146,13 +149,13 @@ def _links(domain: Domain) -> tuple[str, str]:
 
 def _rewrite(views: Views) -> None:
     """Write every view anew that is missing or wrong."""
-    for name in differing(views, thorough=False):
+    for name in differing(views):
         if name == META:
             _replace(views, name, functools.partial(_create, data=_meta(views)))
         elif name == METRICS:
             _replace(views, name, functools.partial(_create, data=_metrics(views)))
         elif name == views.domain.events_view:
-            _replace(views, name, functools.partial(_create, data=_all_lines(views)))
+            _replace(views, name, functools.partial(_create, data=_all_lines(views, {})))
         else:
             _replace(views, name, functools.partial(_link, views=views))
 
@@ -163,25 +166,23 @@ def _follow(views: Views, before: Commit) -> None:
         for name in _links(views.domain):
             _replace(views, name, functools.partial(_link, views=views))
     _replace(views, METRICS, functools.partial(_create, data=_metrics(views)))
-    path = views.folder / views.domain.events_view
+    path = f"{views.folder}/{views.domain.events_view}"
     if _ends_with(path, event_line(before)):
         _append(path, event_line(views.head))
     else:
         _rewrite(views)
 
 
-def _all_lines(views: Views) -> bytes:
-    """The lines of all commits up to the head."""
-    session_id = views.origin.session_id
-    known = {views.origin.n: views.origin, views.head.n: views.head}
+def _all_lines(views: Views, known: Mapping[int, Commit]) -> bytes:
+    """The lines of all commits up to the head; those that are not known are read."""
     return b"".join(
-        event_line(known.get(n) or commits.read(views.root, views.domain, session_id, n))
+        event_line(known.get(n) or commits.read(views.root, views.domain, views.head.session_id, n))
         for n in commits.numbers(views.folder / "commits")
         if n <= views.head.n
     )
 
 
-def _append(path: Path, line: bytes) -> None:
+def _append(path: str, line: bytes) -> None:
     descriptor = os.open(path, _APPEND)
     try:
         _files.write_all(descriptor, line)
@@ -189,7 +190,7 @@ def _append(path: Path, line: bytes) -> None:
         os.close(descriptor)
 
 
-def _ends_with(path: Path, line: bytes) -> bool:
+def _ends_with(path: str, line: bytes) -> bool:
     """Whether a file ends with this line, and it is a whole one."""
     try:
         descriptor = os.open(path, _READ)
@@ -204,7 +205,13 @@ def _ends_with(path: Path, line: bytes) -> bool:
         os.close(descriptor)
 
 
-def _holds(path: Path, data: bytes) -> bool:
+def _holds(views: Views, name: str, text: Callable[[Views], bytes]) -> bool:
+    """Whether a view holds this text, which is made up only if there is a view."""
+    path = f"{views.folder}/{name}"
+    return os.path.lexists(path) and _is(path, text(views))
+
+
+def _is(path: str, data: bytes) -> bool:
     try:
         return _files.read_file(path, bytes_max=len(data)) == data
     except (FileNotFoundError, CorruptArtifactError):
@@ -213,7 +220,7 @@ def _holds(path: Path, data: bytes) -> bool:
 
 def _is_link(views: Views, name: str) -> bool:
     """Whether a view is the head's blob, by name or, where links cannot be, by content."""
-    path, blob = views.folder / name, blobs.blob_path(views.root, views.head.blob)
+    path, blob = f"{views.folder}/{name}", blobs.blob_path(views.root, views.head.blob)
     try:
         found, wanted = os.lstat(path), os.lstat(blob)
     except OSError:
@@ -222,7 +229,7 @@ def _is_link(views: Views, name: str) -> bool:
         return True
     if found.st_size != wanted.st_size:
         return False
-    return _holds(path, blobs.read_blob(views.root, views.head.blob))
+    return _is(path, blobs.read_blob(views.root, views.head.blob))
 
 
 def _replace(views: Views, name: str, create: Callable[[Path], None]) -> None:
