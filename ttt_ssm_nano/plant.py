@@ -108,6 +108,17 @@ def simulate(config: PlantConfig, steps: int) -> Trajectory:
     return Trajectory(inputs_TX=inputs_TX, targets_TY=seen_TY[1:].copy(), mu_T=mu_T)
 
 
+def draw_mu(seed: int, *names: str | int) -> float:
+    """A hidden friction, uniform between the limits.
+
+    Args:
+        seed: The seed of whoever asks.
+        *names: Whose friction it is, such as a session's id.
+    """
+    generator = np.random.default_rng(derive_seed(seed, "nano", "mu", *names))
+    return float(generator.uniform(MU_LOW, MU_HIGH))
+
+
 def roll_out(
     pushes_NTA: Float[np.ndarray, "plants time pushes"],
     mu_NT: Float[np.ndarray, "plants time"],
@@ -139,10 +150,9 @@ def roll_out(
 
 
 def _frictions(config: PlantConfig, steps: int) -> Float[np.ndarray, " time"]:
-    before, after = _generator(config, "mu").uniform(MU_LOW, MU_HIGH, 2)
-    mu_T = np.full(steps, before if config.mu is None else config.mu)
+    mu_T = np.full(steps, draw_mu(config.seed) if config.mu is None else config.mu)
     if config.jump_at is not None:
-        mu_T[config.jump_at :] = after
+        mu_T[config.jump_at :] = draw_mu(config.seed, "after the jump")
     return mu_T
 
 

@@ -92,7 +92,16 @@ def pretrain(config: PretrainConfig) -> NanoBase:
         W_u_UX=W_u_UX.detach().numpy(),
         B_SU=B_SU.detach().numpy(),
         W_o_YS=W_o_YS.detach().numpy(),
-        meta={**asdict(config), "loss": mean_loss},
+        meta={
+            "env_mode": config.mode,
+            "seed": config.seed,
+            **asdict(config.size),
+            "pretrain_steps": config.steps,
+            "pretrain_batch": config.batch,
+            "pretrain_seq": config.seq,
+            "lr": config.lr,
+            "loss": mean_loss,
+        },
     )
 
 
