@@ -24,7 +24,7 @@ CALLS = (
     "fchmod",
 )
 """What changes files, and what opens them."""
-READS = ("stat", "lstat", "fstat", "listdir", "scandir", "fdopen", "pread")
+READS = ("stat", "lstat", "fstat", "listdir", "scandir", "read", "pread")
 """What else can meet an error of the disk."""
 SPACE = ("write", "mkdir", "link")
 """What needs space."""

@@ -174,6 +174,18 @@ def test_a_removed_folder_is_gone_by_name_first(tmp_path):
         _files.remove_folder(tmp_path / "a", tmp=tmp_path)
 
 
+def test_a_disk_that_cannot_say_what_is_there_has_not_said_that_nothing_is(tmp_path):
+    assert not _files.is_there(tmp_path / "none")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    assert _files.is_there(tmp_path / "link")
+    for look in (_files.is_there, _files.make_folder):
+        with (
+            failing_call(1, "EIO", calls=("stat", "lstat")),
+            pytest.raises(StorageError, match="reported an error"),
+        ):
+            look(tmp_path)
+
+
 # --- reading --------------------------------------------------------------------------------------
 
 

@@ -127,15 +127,29 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is anything of that name; a disk that cannot say has not said no.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    with storage_errors("look at", path):
+        try:
+            os.lstat(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+
 def make_folder(folder: Path) -> None:
     """Create a folder and those above it where missing, durably.
 
     Raises:
         StorageError: The disk refused, or a file stands where a folder is needed.
     """
-    if folder.is_dir():
-        return
     with storage_errors("create the folder", folder):
+        if folder.is_dir():
+            return
         missing = [folder, *folder.parents]
         missing = missing[: next((i for i, f in enumerate(missing) if f.exists()), len(missing))]
         for one in reversed(missing):
@@ -159,7 +173,7 @@ def publish_folder(unfinished: Path, final: Path) -> None:
     with storage_errors("publish", final):
         sync_folder(unfinished)
         # rename(2) replaces an *empty* folder in silence; one that is there is never ours to take.
-        if os.path.lexists(final):
+        if is_there(final):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         os.rename(unfinished, final)
         sync_folder(final.parent)

@@ -50,7 +50,7 @@ def save_base(root: Path, weights: bytes, meta: Mapping[str, object]) -> SavedBa
     layout.prepare(root)
     folder = _folder(root)
     with locks.exclusive(root):
-        if folder.exists():
+        if _files.is_there(folder):
             kept = read_base(root)
             if kept.weights == weights:
                 return kept
@@ -99,7 +99,7 @@ def _check_unused(root: Path, sha256: str) -> None:
 
 def _put(root: Path, folder: Path, weights: bytes, meta: Mapping[str, object]) -> None:
     """Put a base in place; a crash in between leaves none, and nobody needed the old one."""
-    if folder.exists():
+    if _files.is_there(folder):
         _files.remove_folder(folder, tmp=root / "tmp")
     files = {WEIGHTS: weights}
     records.save_folder(root, folder, kind=KIND, files=files, body=meta, record_name=META)

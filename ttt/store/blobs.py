@@ -94,11 +94,17 @@ def read_blob(root: Path, ref: BlobRef) -> bytes:
 
 
 def has_blob(root: Path, ref: BlobRef) -> bool:
-    """Whether there is a blob of that name and size; its bytes are not read."""
-    try:
-        return os.stat(blob_path(root, ref), follow_symlinks=False).st_size == ref.size
-    except OSError:
-        return False
+    """Whether there is a blob of that name and size; its bytes are not read.
+
+    Raises:
+        StorageError: The disk refused to say.
+    """
+    path = blob_path(root, ref)
+    with _files.storage_errors("look at", path):
+        try:
+            return os.stat(path, follow_symlinks=False).st_size == ref.size
+        except FileNotFoundError:
+            return False
 
 
 def kept_blobs(root: Path) -> Iterator[tuple[str, os.stat_result, str]]:

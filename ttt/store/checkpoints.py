@@ -61,7 +61,7 @@ def save_checkpoint(
         raise ConfigError(f"Step {step} cannot be saved; steps run from 0 to {STEP_MAX}.")
     folder = _folder(root, model_id) / f"{step:08d}"
     files = {TENSORS: tensor_files.encode(tensors), STATE: strict_json.dumps(state)}
-    if folder.exists():
+    if _files.is_there(folder):
         record = records.read_record(folder, kind=KIND, record_name=META)
         if records.read_files(folder, record) != files:
             raise ConfigError(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ttt.errors import ConfigError, CorruptArtifactError, NotFoundError
 from ttt.lib import strict_json
-from ttt.store import layout, records, tensor_files
+from ttt.store import _files, layout, records, tensor_files
 
 if TYPE_CHECKING:
     import torch
@@ -80,7 +80,7 @@ def save_model(
         StorageError: The disk refused; nothing was saved.
     """
     folder = layout.text_model(root, model_id)
-    if folder.exists():
+    if _files.is_there(folder):
         raise ConfigError(f"A text model named {model_id!r} exists already; choose another id.")
     files = {
         WEIGHTS: tensor_files.encode(tensors),

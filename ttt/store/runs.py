@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from ttt.errors import ConfigError, NotFoundError
-from ttt.store import layout, records
+from ttt.store import _files, layout, records
 
 KIND = "text_run"
 MANIFEST = "manifest.json"
@@ -51,7 +51,7 @@ def growing_run(root: Path, run_id: str) -> AbstractContextManager[records.Growi
         StorageError: The disk refused; nothing was saved.
     """
     folder = layout.text_run(root, run_id)
-    if folder.exists():
+    if _files.is_there(folder):
         raise ConfigError(f"A run named {run_id!r} exists already; choose another id.")
     return records.growing_folder(root, folder, kind=KIND, body={}, record_name=MANIFEST)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ttt.errors import ConfigError, NotFoundError
-from ttt.store import layout, records
+from ttt.store import _files, layout, records
 from ttt.store.domains import session_folder
 from ttt.store.sessions import Session
 
@@ -32,7 +32,7 @@ def save_session_run(session: Session, run_id: str, files: Mapping[str, bytes]) 
         StorageError: The disk refused; nothing was saved.
     """
     folder = _folder(session, run_id)
-    if folder.exists():
+    if _files.is_there(folder):
         raise ConfigError(f"A run named {run_id!r} exists already; choose another id.")
     root = session.root
     records.save_folder(root, folder, kind=KIND, files=files, body={}, record_name=MANIFEST)

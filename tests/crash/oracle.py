@@ -1,0 +1,103 @@
+"""What a tree says, read by somebody who knows nothing of what happened to it.
+
+`picture` reads everything through the public functions, verifies what can be verified on the way
+and leaves out what differs between two runs of the same requests (times, process ids). Two trees
+that hold the same are equal pictures.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ttt.errors import MissingBlobError, NotFoundError
+from ttt.store import layout, views
+from ttt.store.base import read_base
+from ttt.store.blobs import BlobRef, read_blob
+from ttt.store.commits import Commit
+from ttt.store.domains import DOMAINS, Domain, session_folder, sessions_folder
+from ttt.store.session_list import list_sessions
+from ttt.store.session_runs import list_session_runs, read_session_run_file
+from ttt.store.sessions import Session, open_session, read_commits
+from ttt.store.tags import read_tags
+
+RUN_FILES = ("per_step.csv", "trajectory.json")
+PRUNED = "pruned"
+
+Picture = Mapping[str, object]
+
+
+def picture(root: Path) -> Picture:
+    """Everything that a tree holds.
+
+    Raises:
+        AssertionError: Two parts of it disagree.
+        TTTError: It cannot be read.
+    """
+    shown: dict[str, object] = {"base": _base(root)}
+    for domain in DOMAINS.values():
+        ids = layout.saved_ids(sessions_folder(root, domain))
+        for session_id in ids:
+            shown[f"{domain.name} {session_id}"] = _session(root, domain, session_id)
+        listed = [(one.session_id, one.commits, one.damage) for one in list_sessions(root, domain)]
+        assert listed == [(one, _commits(shown, domain, one), "") for one in ids]
+    return shown
+
+
+def _commits(shown: Mapping[str, object], domain: Domain, session_id: str) -> int:
+    session = shown[f"{domain.name} {session_id}"]
+    assert isinstance(session, dict)
+    return len(session["commits"])
+
+
+def _session(root: Path, domain: Domain, session_id: str) -> Mapping[str, object]:
+    session = open_session(root, domain, session_id)
+    assert not session.damage, session.damage
+    commits = read_commits(session, 0, session.head.n + 1)
+    assert [one.n for one in commits] == list(range(len(commits)))
+    _check_views(session, commits)
+    runs = {
+        run: [_digest(read_session_run_file(session, run, name)) for name in RUN_FILES]
+        for run in list_session_runs(session)
+    }
+    return {
+        "commits": [_commit(root, one) for one in commits],
+        "tags": dict(read_tags(session)),
+        "runs": runs,
+    }
+
+
+def _commit(root: Path, commit: Commit) -> tuple[object, ...]:
+    lesson = None if commit.input is None else _blob(root, commit.input)
+    return commit.event, commit.request_id, _blob(root, commit.blob), lesson, commit.parent
+
+
+def _blob(root: Path, ref: BlobRef) -> str:
+    """The digest of a blob, which was read and verified; whether it was pruned is not told."""
+    try:
+        read_blob(root, ref)
+    except MissingBlobError:
+        return f"{ref.sha256} {PRUNED}"
+    return ref.sha256
+
+
+def _check_views(session: Session, commits: Sequence[Commit]) -> None:
+    """What people see is the head, and weights and memory are of one commit."""
+    shown = views.views_of(session.root, session.domain, session.origin, session.head)
+    assert views.differing(shown) == []
+    folder = session_folder(session.root, session.domain, session.session_id)
+    lines = b"".join(views.event_line(one) for one in commits)
+    assert (folder / session.domain.events_view).read_bytes() == lines
+    state = read_blob(session.root, session.head.blob)
+    for name in (session.domain.weights_view, session.domain.optimizer_view):
+        assert (folder / name).read_bytes() == state
+
+
+def _base(root: Path) -> str | None:
+    try:
+        return read_base(root).sha256
+    except NotFoundError:
+        return None
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,140 @@
+"""What is being done while the disk fails: requests in order, each of which may be asked again.
+
+A workload is a row of the table. Whoever adds something that is saved (a chat, a sleep) adds a
+function that does it and a row. A request is whole or not there, and asking it again when it was
+kept changes nothing: by its request id, or because it is refused as done already.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.branching.toy import SIGNATURE, Toy, fresh_state, lesson, no_model
+from ttt.branching.fork import OptimizerChoice, fork
+from ttt.branching.revert import Method, revert
+from ttt.errors import ConfigError
+from ttt.store.base import save_base
+from ttt.store.blobs import read_blob
+from ttt.store.commits import Place
+from ttt.store.domains import NANO
+from ttt.store.session_runs import save_session_run
+from ttt.store.sessions import Draft, Session, append_commit, create_session, open_session
+from ttt.store.tags import put_tag
+
+ALICE = "alice"
+INIT = {"type": "init", "model_signature": SIGNATURE, "base_ckpt_hash": "toy-base"}
+LESSONS = [lesson(1.0, 2.0, 3.0), lesson(-1.0, 0.5, 4.0), lesson(0.0, 999.0, 0.0), lesson(2, 2, 2)]
+"""The third is blocked: its commit names the state before it."""
+BASES = b"the weights of a base", b"the weights of another"
+
+Request = Callable[[Path], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """A row of the table."""
+
+    name: str
+    requests: tuple[Request, ...]
+    before: tuple[Request, ...] = ()
+    """What was done long ago, and survives."""
+    in_steps: bool = False
+    """Whether what a request shows may appear piece by piece (a collection, a repair)."""
+
+
+def create(name: str = ALICE) -> Request:
+    def request(root: Path) -> None:
+        draft = Draft(state=fresh_state(), event=INIT, request_id=f"create-{name}")
+        create_session(root, NANO, name, draft=draft)
+
+    return request
+
+
+def learn(k: int, name: str = ALICE) -> Request:
+    def request(root: Path) -> None:
+        session = alice(root, name)
+        learned = Toy().relearn(read_blob(root, session.head.blob), LESSONS[k])
+        draft = Draft(
+            state=learned.state, event=learned.event, input=LESSONS[k], request_id=f"lesson-{k}"
+        )
+        append_commit(session, draft)
+
+    return request
+
+
+def branch(child: str, *, optimizer: OptimizerChoice = "copy") -> Request:
+    def request(root: Path) -> None:
+        lend = no_model if optimizer == "copy" else lambda _: Toy()
+        place = Place(session_id=ALICE, n=1)
+        with refused_as_done("exists already"):
+            fork(alice(root), place, child, optimizer=optimizer, lend=lend)
+
+    return request
+
+
+def take_back(n: int, method: Method) -> Request:
+    def request(root: Path) -> None:
+        target = Place(session_id=ALICE, n=n)
+        with refused_as_done("taken back already"):
+            revert(alice(root), target, method=method, replayer=Toy())
+
+    return request
+
+
+def tag(name: str, n: int) -> Request:
+    return lambda root: put_tag(alice(root), name, n)
+
+
+def save_run(run_id: str) -> Request:
+    files = {"per_step.csv": b"step,loss\n1,0.5\n" * 20, "trajectory.json": b"[]"}
+
+    def request(root: Path) -> None:
+        with refused_as_done("exists already"):
+            save_session_run(alice(root), run_id, files)
+
+    return request
+
+
+def base(weights: bytes) -> Request:
+    return lambda root: void(save_base(root, weights, {"loss": 0.5}))
+
+
+def void(_: object) -> None:
+    """A request answers nothing."""
+
+
+def alice(root: Path, name: str = ALICE) -> Session:
+    return open_session(root, NANO, name)
+
+
+@contextmanager
+def refused_as_done(why: str) -> Iterator[None]:
+    """Whoever asks again without a request id is told that it was done."""
+    try:
+        yield
+    except ConfigError as error:
+        if why not in str(error):
+            raise
+
+
+TAUGHT = (create(), learn(0), learn(1))
+
+WORKLOADS = (
+    Workload(name="first session of all", requests=(create(),)),
+    Workload(name="session", before=(create("bob"),), requests=(create(),)),
+    Workload(name="lessons", before=(create(),), requests=(learn(0), learn(1))),
+    Workload(name="blocked lesson", before=TAUGHT, requests=(learn(2),)),
+    Workload(name="fork", before=TAUGHT, requests=(branch("copy"),)),
+    Workload(
+        name="fork with a new memory", before=TAUGHT, requests=(branch("new", optimizer="reset"),)
+    ),
+    Workload(name="revert by replay", before=TAUGHT, requests=(take_back(1, "replay"),)),
+    Workload(name="revert by subtraction", before=TAUGHT, requests=(take_back(2, "subtract"),)),
+    Workload(name="tags", before=TAUGHT, requests=(tag("best", 1), tag("last", 2))),
+    Workload(name="run folder", before=TAUGHT, requests=(save_run("one"),)),
+    Workload(name="base", before=(create("bob"),), requests=(base(BASES[0]),)),
+    Workload(
+        name="another base", before=(base(BASES[0]),), requests=(base(BASES[1]),), in_steps=True
+    ),
+)
