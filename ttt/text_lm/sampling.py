@@ -107,11 +107,11 @@ def kept(
     """
     scores_V = logits_V.astype(np.float64)
     scores_V[NEVER] = -math.inf
-    everything = sampling.top_k in (None, len(scores_V)) and sampling.top_p == 1.0
-    ids_K = np.arange(len(scores_V)) if everything else np.argsort(-scores_V, kind="stable")
-    ids_K = ids_K[: sampling.top_k]
     if sampling.temperature == 0.0:
         return np.array([int(np.argmax(scores_V))]), np.ones(1)
+    count = len(scores_V) if sampling.top_k is None else min(sampling.top_k, len(scores_V))
+    everything = count == len(scores_V) and sampling.top_p == 1.0
+    ids_K = np.arange(count) if everything else np.argsort(-scores_V, kind="stable")[:count]
     probs_K = np.exp((scores_V[ids_K] - scores_V.max()) / sampling.temperature)
     probs_K /= probs_K.sum()
     if sampling.top_p < 1.0:
@@ -126,7 +126,7 @@ def naive_draw(
     """The readable twin of `draw`, for one sequence; NaN as log-probability where it refuses."""
     scores_V = logits_V.astype(np.float64)
     highest = scores_V.max()
-    if not np.isfinite(highest):
+    if not (np.isfinite(highest) and np.delete(scores_V, NEVER).max() > -math.inf):
         return -1, math.nan
     ids_K, probs_K = kept(logits_V, sampling)
     place = int(np.searchsorted(np.cumsum(probs_K), uniform * probs_K.sum(), side="right"))
