@@ -8,7 +8,8 @@ about. Any tar program lists and unpacks it; what another tar program wrote is n
 
 import tarfile
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from io import BufferedIOBase
+from typing import Final
 
 from ttt.errors import ConfigError, CorruptArtifactError
 from ttt.store.growing import GrowingFile
@@ -65,7 +66,7 @@ class ArchiveReader:
         where: Its name, for messages.
     """
 
-    def __init__(self, file: BinaryIO, *, where: str) -> None:
+    def __init__(self, file: BufferedIOBase, *, where: str) -> None:
         self._file = file
         self._where = where
 

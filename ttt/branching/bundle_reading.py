@@ -7,7 +7,8 @@ proves no origin: whoever builds a bundle from scratch computes the digests too.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from io import BufferedIOBase
+from typing import Final
 
 from ttt.branching import bundle
 from ttt.branching.archive import MEMBER_BYTES_MAX, ArchiveReader
@@ -33,7 +34,7 @@ class Bundle:
     """Where in the file each blob begins."""
 
 
-def read_bundle(file: BinaryIO, *, where: str, domain: Domain) -> Bundle:
+def read_bundle(file: BufferedIOBase, *, where: str, domain: Domain) -> Bundle:
     """Verify a bundle.
 
     Args:
@@ -64,7 +65,7 @@ def read_bundle(file: BinaryIO, *, where: str, domain: Domain) -> Bundle:
     return Bundle(entries=entries, offsets=offsets)
 
 
-def fetch(file: BinaryIO, verified: Bundle, ref: BlobRef) -> bytes | None:
+def fetch(file: BufferedIOBase, verified: Bundle, ref: BlobRef) -> bytes | None:
     """Read a blob of a verified bundle again; None if it was pruned.
 
     The caller compares it with its digest: the file may have changed since.

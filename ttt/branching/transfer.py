@@ -17,6 +17,7 @@ from ttt.branching.lineage import REVERT, Entry, shown, target_of
 from ttt.branching.pt_transfer import Like, export_pt, import_pt, is_pt
 from ttt.errors import ConfigError, CorruptArtifactError, InputError, NotFoundError
 from ttt.store.adoption import adopt_session, check_free
+from ttt.store.chain import LOST_STATES
 from ttt.store.commits import Place
 from ttt.store.domains import Domain
 from ttt.store.sessions import Draft, Session
@@ -108,4 +109,8 @@ def _draft(entry: Entry, session_id: str, numbers: Mapping[Place, int]) -> Draft
                 f"Commit {shown(entry.place)} takes back {shown(target)}, which is not before it."
             )
         event["target"] = {"session_id": session_id, "n": numbers[target]}
+    if isinstance(lost := event.get(LOST_STATES), list):
+        # A repair speaks of commits by their number in its own session.
+        places = [Place(session_id=entry.place.session_id, n=n) for n in lost if type(n) is int]
+        event[LOST_STATES] = [numbers[place] for place in places if place in numbers]
     return Draft(state=commit.blob, input=commit.input, event={**event, IMPORTED: origin})
