@@ -9,9 +9,9 @@ from ttt.core.closed_form import (
     log_probabilities,
     loss_and_gradient,
     make_batch,
-    target_log_probabilities,
 )
 from ttt.core.objective import AutoRegressive, Masked
+from ttt.core.vocabulary import log_probs_of_logits
 
 
 @pytest.mark.parametrize("objective", [AutoRegressive(), Masked(mask_probability=0.3)])
@@ -58,7 +58,7 @@ def learned_log_probabilities(logits_NV, targets_N):
     return loss_and_gradient(batch, logits_NV.T, torch.zeros(count, count)).log_probs_N
 
 
-WAYS = pytest.mark.parametrize("way", [target_log_probabilities, learned_log_probabilities])
+WAYS = pytest.mark.parametrize("way", [log_probs_of_logits, learned_log_probabilities])
 
 
 @WAYS

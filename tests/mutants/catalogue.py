@@ -32,6 +32,7 @@ CACHE = "tests/core/test_cache.py::"
 SPFW = "tests/core/test_spfw.py::"
 CANARIES = "tests/core/test_canaries.py::"
 CLOSED_FORM = "tests/core/test_closed_form.py::"
+VOCABULARY = "tests/core/test_vocabulary.py::"
 FAST = "tests/changes/test_fast_weights.py::"
 SYSTEM = "tests/guarded/test_system.py::"
 MONITOR = "tests/monitors/test_gradient.py::"
@@ -137,18 +138,31 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the sign of the gradient is flipped",
-        path="ttt/core/closed_form.py",
-        old="probs_NV @ head_VD - head_VD[batch.targets_N]",
-        new="head_VD[batch.targets_N] - probs_NV @ head_VD",
+        path="ttt/core/softmax_numba.py",
+        old="errors_ND[n, d] * share - truth",
+        new="truth - errors_ND[n, d] * share",
         test=CLOSED_FORM + "test_loss_and_gradient_equal_autograd",
     ),
     Mutant(
-        name="a log-probability is the logarithm of a probability that may vanish",
-        path="ttt/core/closed_form.py",
-        old="logits_NV.gather(1, batch.targets_N[:, None])[:, 0] - log_norm_N",
-        new="probs_NV.gather(1, batch.targets_N[:, None])[:, 0].log()",
-        test=CLOSED_FORM
-        + "test_log_probabilities_are_right_even_where_the_probability_itself_vanishes",
+        name="a higher logit in a later tile leaves the earlier sums as they were",
+        path="ttt/core/softmax_numba.py",
+        old="            running_3[TOTAL] *= lowering\n",
+        new="",
+        test=VOCABULARY + "test_every_way_of_a_pass_is_right_to_rounding",
+    ),
+    Mutant(
+        name="a NaN among the logits is taken for a very low one",
+        path="ttt/core/softmax_numba.py",
+        old="    x = LOWEST if x < LOWEST else x ",
+        new="    x = x if x > LOWEST else LOWEST ",
+        test=VOCABULARY + "test_one_broken_logit_breaks_its_whole_row_and_no_other",
+    ),
+    Mutant(
+        name="without the compiled loops, a log-probability is the logarithm of what may vanish",
+        path="ttt/core/vocabulary.py",
+        old="logits_NV.gather(1, targets_N[:, None])[:, 0] - log_norm_N",
+        new="probs_NV.gather(1, targets_N[:, None])[:, 0].log()",
+        test=VOCABULARY + "test_log_probabilities_of_the_twin_are_right_where_they_vanish",
     ),
     Mutant(
         name="a frozen GRU reads a text differently under no_grad",
@@ -160,8 +174,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the canary gradient points the other way",
         path="ttt/core/canaries.py",
-        old="expected_ND - head_VD[",
-        new="head_VD[",
+        old="(self._errors_ND * canaries.weights_N1).T",
+        new="-(self._errors_ND * canaries.weights_N1).T",
         test=CANARIES + "test_the_gradient_is_that_of_the_mean_loss",
     ),
     Mutant(

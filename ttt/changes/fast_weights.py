@@ -152,6 +152,8 @@ class FastWeightUpdate:
     """The write guard's limits; None is plain mode: the whole step, judged afterwards."""
     scale: float = 1.0
     """Share of the rule's step that is proposed; the gate may lower it instead of blocking."""
+    gradient_next: bool = False
+    """Whether the canary gradient under what this change leaves will be asked for."""
     report: StepReport | None = None
 
     def snapshot(self) -> FastState:
@@ -179,7 +181,7 @@ class FastWeightUpdate:
         if safe is not None:
             reading: CanaryReading | None = safe.reading
         else:
-            reading = None if self.probe is None else self.probe.read(target_DD)
+            reading = self._probed(target_DD)
         self.report = StepReport(
             before=state, step_DD=step_DD, written_DD=written_DD, reading=reading, safe=safe
         )
@@ -203,6 +205,15 @@ class FastWeightUpdate:
         if limit is None or learned.gradient_norm <= limit:
             return learned.gradient_DD
         return clip_to(learned.gradient_DD, limit)
+
+    def _probed(self, adapter_DD: Tensor) -> CanaryReading | None:
+        """The canaries under the whole step."""
+        if self.probe is None:
+            return None
+        reading = self.probe.glance(adapter_DD)
+        if self.gradient_next:
+            _ = reading.gradient_DD  # In one pass with the losses, which the probe asks for.
+        return reading
 
     def _guarded(self, state: FastState, step_DD: Tensor) -> SafeStep | None:
         if self.guide is None or self.probe is None:

@@ -1,9 +1,9 @@
 """Canaries as tensors: texts whose loss must not rise, read once and probed after every change.
 
 The backbone is frozen, so what it makes of a canary (its features) never changes: a probe is one
-product with the head. The reading after one change is the reading before the next, and its logits
-are kept, because the logits are linear in the adapter: the canary losses anywhere on the line
-between two probed points cost no further product (`CanaryReading.towards`).
+product with the head. The reading after one change is the reading before the next. Where a step
+may be shrunk its logits are kept, because they are linear in the adapter: the canary losses
+anywhere on the line between two probed points cost no further product (`CanaryReading.towards`).
 
 Shapes: C canaries, N their predicted positions together, D width, V vocabulary.
 """
@@ -16,10 +16,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ttt.core.closed_form import Batch, make_batch, target_log_probabilities
+from ttt.core.closed_form import Batch, make_batch
 from ttt.core.model import LanguageModel, adapt
 from ttt.core.objective import TTTObjective
 from ttt.core.tokens import BOS_ID, TextEncoder
+from ttt.core.vocabulary import errors_of_logits, errors_pass, log_probs_of_logits, log_probs_pass
 from ttt.errors import ConfigError
 from ttt.lib.seeds import derive_seed
 
@@ -33,22 +34,31 @@ out letter by letter would otherwise cost three times what prose does."""
 class CanaryReading:
     """The losses of a canary set under one adapter, and what the next step needs of them.
 
+    Computed when first asked for. Without logits, losses and gradient come out of a pass that keeps
+    none of them; asked for both, ask for the gradient first, and the losses cost nothing.
+
     Args:
-        canaries: The set that was read.
-        logits_NV: Its logits under that adapter.
+        canaries: The set that is read.
+        adapter_DD: The adapter; not needed where there are logits.
+        logits_NV: The set's logits under it, if they are kept: they serve `towards`.
     """
 
     def __init__(
-        self, canaries: "CanarySet", logits_NV: Float[Tensor, "predicted vocabulary"]
+        self,
+        canaries: "CanarySet",
+        *,
+        adapter_DD: Float[Tensor, "width width"] | None = None,
+        logits_NV: Float[Tensor, "predicted vocabulary"] | None = None,
     ) -> None:
+        assert (adapter_DD is None) != (logits_NV is None), "an adapter, or what it led to"
         self._canaries = canaries
-        self._logits_NV = logits_NV
+        self._adapter_DD = adapter_DD
+        self._kept_NV = logits_NV
 
     @cached_property
     def losses_C(self) -> Float[Tensor, " canaries"]:
         """Mean cross-entropy of each canary, nats per token."""
-        log_probs_N = target_log_probabilities(self._logits_NV, self._canaries.batch.targets_N)
-        return -(self._canaries.mean_CN @ log_probs_N)
+        return -(self._canaries.mean_CN @ self._log_probs_N)
 
     @cached_property
     def mean_loss(self) -> float:
@@ -59,32 +69,52 @@ class CanaryReading:
     @cached_property
     def gradient_DD(self) -> Float[Tensor, "width width"]:
         """Gradient of `mean_loss` in the adapter."""
-        weights_N1 = self._canaries.mean_CN.mean(dim=0)[:, None]
-        return (self._errors_ND() * weights_N1).T @ self._canaries.batch.features_ND
+        canaries = self._canaries
+        return (self._errors_ND * canaries.weights_N1).T @ canaries.batch.features_ND
 
     def gradients_CDD(self) -> Float[Tensor, "canaries width width"]:
         """Gradient of each canary's own loss, for the cone."""
-        errors_CND = self._canaries.mean_CN[:, :, None] * self._errors_ND()
+        errors_CND = self._canaries.mean_CN[:, :, None] * self._errors_ND
         return errors_CND.mT @ self._canaries.batch.features_ND
 
     def towards(self, other: "CanaryReading", fraction: float) -> "CanaryReading":
         """The reading at `fraction` of the way to `other`'s adapter; exact, without a product."""
         logits_NV = torch.lerp(self._logits_NV, other._logits_NV, fraction)
-        return CanaryReading(self._canaries, logits_NV)
+        return CanaryReading(self._canaries, logits_NV=logits_NV)
 
     def moved(self, start: "CanaryReading", end: "CanaryReading") -> "CanaryReading":
         """The reading after a move like that from `start` to `end`; exact, without a product."""
         logits_NV = self._logits_NV + (end._logits_NV - start._logits_NV)
-        return CanaryReading(self._canaries, logits_NV)
+        return CanaryReading(self._canaries, logits_NV=logits_NV)
 
+    @property
+    def _logits_NV(self) -> Float[Tensor, "predicted vocabulary"]:
+        if self._kept_NV is None:
+            self._kept_NV = self._adapted_ND @ self._canaries.head_VD.T
+        return self._kept_NV
+
+    @property
+    def _adapted_ND(self) -> Float[Tensor, "predicted width"]:
+        return adapt(self._canaries.batch.features_ND, self._adapter_DD)
+
+    @cached_property
+    def _log_probs_N(self) -> Float[Tensor, " predicted"]:
+        targets_N, head_VD = self._canaries.batch.targets_N, self._canaries.head_VD
+        if self._kept_NV is not None:
+            return log_probs_of_logits(self._kept_NV, targets_N)
+        return log_probs_pass(self._adapted_ND, targets_N, head_VD)
+
+    @cached_property
     def _errors_ND(self) -> Float[Tensor, "predicted width"]:
         """The gradient of each position's loss in its adapted features."""
-        head_VD = self._canaries.head_VD
-        expected_ND = self._logits_NV.softmax(dim=1) @ head_VD
-        return expected_ND - head_VD[self._canaries.batch.targets_N]
+        targets_N, head_VD = self._canaries.batch.targets_N, self._canaries.head_VD
+        if self._kept_NV is not None:
+            return errors_of_logits(self._kept_NV, targets_N, head_VD)
+        self._log_probs_N, errors_ND = errors_pass(self._adapted_ND, targets_N, head_VD)
+        return errors_ND
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CanarySet:
     """Some canaries, as the frozen part of one model sees them under one objective."""
 
@@ -101,11 +131,20 @@ class CanarySet:
         """Predicted positions of all canaries together."""
         return len(self.batch)
 
+    @cached_property
+    def weights_N1(self) -> Float[Tensor, "predicted 1"]:
+        """Weight of each position in the mean of all canaries."""
+        return self.mean_CN.mean(dim=0)[:, None]
+
     @torch.no_grad()
     def read(self, adapter_DD: Float[Tensor, "width width"]) -> CanaryReading:
-        """Probe the set under an adapter: one product with the head."""
+        """Probe the set under an adapter: one product with the head, whose result is kept."""
         logits_NV = adapt(self.batch.features_ND, adapter_DD) @ self.head_VD.T
-        return CanaryReading(self, logits_NV)
+        return CanaryReading(self, logits_NV=logits_NV)
+
+    def glance(self, adapter_DD: Float[Tensor, "width width"]) -> CanaryReading:
+        """Probe the set where no other point of the way there will be asked for: no logits kept."""
+        return CanaryReading(self, adapter_DD=adapter_DD)
 
     @torch.no_grad()
     def losses_float64(

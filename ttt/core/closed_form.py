@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ttt.core.model import LanguageModel, adapt
 from ttt.core.objective import Examples
+from ttt.core.vocabulary import errors_pass, log_probs_pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +56,7 @@ def log_probabilities(
     adapter_DD: Float[Tensor, "width width"] | None = None,
 ) -> Float[Tensor, " predicted"]:
     """Log-probability of each target, in nats, under frozen base plus adapter."""
-    logits_NV = adapt(batch.features_ND, adapter_DD) @ head_VD.T
-    return target_log_probabilities(logits_NV, batch.targets_N)
-
-
-def target_log_probabilities(
-    logits_NV: Float[Tensor, "predicted vocabulary"], targets_N: Int[Tensor, " predicted"]
-) -> Float[Tensor, " predicted"]:
-    """`log softmax(logits)[target]` row by row."""
-    return logits_NV.log_softmax(dim=1).gather(1, targets_N[:, None])[:, 0]
+    return log_probs_pass(adapt(batch.features_ND, adapter_DD), batch.targets_N, head_VD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +101,8 @@ def loss_and_gradient(
 
     Source: softmax regression through a linear layer; checked against autograd in the tests.
     """
-    logits_NV = adapt(batch.features_ND, adapter_DD) @ head_VD.T
-    probs_NV = logits_NV.softmax(dim=1)
-    # One exponential serves both: what softmax divided by stands in the largest probability, which
-    # is exp(max - log_norm) and never vanishes as the target's own may.
-    log_norm_N = logits_NV.amax(dim=1) - probs_NV.amax(dim=1).log()
-    log_probs_N = logits_NV.gather(1, batch.targets_N[:, None])[:, 0] - log_norm_N
-    errors_ND = probs_NV @ head_VD - head_VD[batch.targets_N]
+    adapted_ND = adapt(batch.features_ND, adapter_DD)
+    log_probs_N, errors_ND = errors_pass(adapted_ND, batch.targets_N, head_VD)
     return LossAndGradient(
         log_probs_N=log_probs_N,
         gradient_DD=errors_ND.T @ batch.features_ND / len(batch),

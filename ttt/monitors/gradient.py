@@ -161,6 +161,7 @@ class Monitor:
             cache=self.cache,
             probe=self.probe,
             guide=self.guide,
+            gradient_next=self._gradient_within(self._seen, self.config.probe_every),
         )
         receipt = self.safety.learn(change, [turn.text for turn in turns])
         return [self._event(turn, change, receipt, before) for turn in turns]
@@ -177,8 +178,7 @@ class Monitor:
             report=change.report,
             committed=committed,
         )
-        every = self.config.canary_grad_every
-        signals = measure(seen, canary_gradient=every > 0 and turn.index % every == 0)
+        signals = measure(seen, canary_gradient=self._gradient_within(turn.index, 1))
         flagged = flags(signals, self.config.thresholds)
         # A chunk refused for its text alone was never worth a gradient: refusing saves that.
         notable = bool(flagged) or (turn.lesson.asked and not committed)
@@ -199,6 +199,11 @@ class Monitor:
             spfw=self._spfw(change),
             top_influence_tokens=self._influence(turn, before, notable),
         )
+
+    def _gradient_within(self, index: int, chunks: int) -> bool:
+        """Whether one of so many chunks from a chunk on is due for the canary gradient."""
+        every = self.config.canary_grad_every
+        return every > 0 and -index % every < chunks
 
     def _audit(self, index: int) -> AuditReading | None:
         every = self.config.audit_every
