@@ -139,7 +139,7 @@ def make_fan(root: Path) -> None:
         missing = {f"{i:02x}" for i in range(256)}.difference(os.listdir(objects))
         for name in sorted(missing):
             with contextlib.suppress(FileExistsError):
-                os.mkdir(objects / name, _files.FOLDER_MODE)
+                os.mkdir(f"{objects}/{name}", _files.FOLDER_MODE)
         _files.sync_folder(objects)
         _files.sync_folder(root)
 

@@ -225,8 +225,17 @@ def read_commit(session: Session, n: int) -> Commit:
     return read_commits(session, n, n + 1)[0]
 
 
-def read_commits(session: Session, start: int, stop: int) -> list[Commit]:
+def read_commits(
+    session: Session, start: int, stop: int, *, without_lost: bool = False
+) -> list[Commit]:
     """Read the commits from `start` up to, not including, `stop`; every link is verified.
+
+    Args:
+        session: The session.
+        start: The first number.
+        stop: The number behind the last.
+        without_lost: Leave out what a repair has declared lost, for a list that people read.
+            Whoever computes with commits must not: a lesson would be missing.
 
     Raises:
         NotFoundError: There are none of these numbers.
@@ -245,6 +254,8 @@ def read_commits(session: Session, start: int, stop: int) -> list[Commit]:
         try:
             commit = commits.read(session.root, session.domain, session.session_id, n)
         except FileNotFoundError as error:
+            if without_lost and not session.damage:
+                continue  # Opening has seen that a repair declared it.
             raise CorruptArtifactError(
                 f"Commit {n} of session {session.session_id!r} is missing; run fsck."
             ) from error
