@@ -88,6 +88,7 @@ def with_bad_header(parts: Parts) -> Parts:
 NAME_1, NAME_2, NAME_3 = (bundle.commit_name(k) for k in (1, 2, 3))
 APART = "does not follow the commit before"
 ASTRAY = "does not follow where it should"
+LACKING = "which cannot be computed again"
 
 
 def altered(name: str, alter: Callable[[bytes], bytes]) -> Callable[[Parts], Parts]:
@@ -111,8 +112,8 @@ def listed(**changes: object) -> Callable[[Parts], Parts]:
     return lambda parts: remanifested(parts, **changes)
 
 
-def said_pruned(choose: Callable[[Parts], str]) -> Callable[[Parts], Parts]:
-    return lambda parts: remanifested(parts, pruned=[choose(parts)])
+def said_missing(choose: Callable[[Parts], str]) -> Callable[[Parts], Parts]:
+    return lambda parts: remanifested(parts, missing=[choose(parts)])
 
 
 def at(session_id: str, n: object) -> dict[str, object]:
@@ -150,11 +151,12 @@ FORGED: dict[str, tuple[Callable[[Parts], Parts], str]] = {
         ASTRAY,
     ),
     "a blob of no tensors": (with_bad_header, "not a valid safetensors file"),
-    "a pruned input": (said_pruned(lambda p: commit(p, 1).input.sha256), "may not be missing"),
-    "a pruned head": (said_pruned(lambda p: commit(p, 12).blob.sha256), "may not be missing"),
-    "a pruned unknown": (said_pruned(lambda _: "../../x"), "may not be missing"),
-    "pruned in disorder": (listed(pruned=["b", "a"]), "not in order"),
-    "pruned are lists": (listed(pruned=[[1]]), "is damaged"),
+    "a missing input": (said_missing(lambda p: commit(p, 1).input.sha256), LACKING),
+    "a missing head": (said_missing(lambda p: commit(p, 12).blob.sha256), LACKING),
+    "a missing revert": (said_missing(lambda p: commit(p, REVERT_AT).blob.sha256), LACKING),
+    "a missing unknown": (said_missing(lambda _: "../../x"), LACKING),
+    "missing in disorder": (listed(missing=["b", "a"]), "not in order"),
+    "missing are lists": (listed(missing=[[1]]), "is damaged"),
     "a lineage of nothing": (listed(lineage=[]), "through none"),
     "a lineage in a circle": (listed(lineage=[at("alice", 1)] * 2), "through a session twice"),
     "a lineage without end": (listed(lineage=[at("alice", 10**12)]), "more than 100000 commits"),

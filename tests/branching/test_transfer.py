@@ -1,12 +1,11 @@
 """Sessions on their way: what arrives is what left, and nothing arrives in part."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.branching.bundle_forgery import FORGED, FORK_AT, build, members, remanifested
+from tests.branching.bundle_forgery import FORGED, build, members, remanifested
 from tests.branching.toy import Toy, lesson, new_session, no_model, random_lessons, teach, weights
 from tests.store.faults import failing_call
 from ttt.branching.fork import fork
@@ -24,7 +23,9 @@ from ttt.errors import (
 from ttt.store.blobs import BlobRef, blob_path, put_blob, read_blob, ref_of
 from ttt.store.commits import Place
 from ttt.store.domains import NANO, TEXT
-from ttt.store.sessions import Draft, Session, append_commit, open_session
+from ttt.store.fsck import fsck
+from ttt.store.repair import repair
+from ttt.store.sessions import Session, open_session
 from ttt.store.tags import put_tag
 
 
@@ -84,6 +85,7 @@ def test_the_whole_past_arrives_in_one_row(source, exported, tmp_path):
     assert carol.model_signature == source.model_signature
     assert carol.base_ckpt_hash == source.base_ckpt_hash
     assert np.array_equal(weights(carol), weights(source))
+    assert fsck(tmp_path).problems == ()
 
 
 def test_what_was_taken_back_is_still_taken_back(source, exported, tmp_path):
@@ -158,6 +160,7 @@ def test_pruned_states_stay_pruned_and_can_be_computed_again(tmp_path):
     assert not any(blob_path(tmp_path / "b", ref).exists() for ref in lost)
     state = state_at(tmp_path / "b", lineage(carol, 3), Toy())
     assert ref_of(state) == lost[1]
+    assert fsck(tmp_path / "b").problems == ()
 
 
 def test_a_pruned_state_that_is_there_already_is_kept(tmp_path):
@@ -170,16 +173,43 @@ def test_a_pruned_state_that_is_there_already_is_kept(tmp_path):
     assert read_blob(tmp_path / "b", ref) == state
 
 
-@pytest.mark.parametrize("which", ["input", "head"])
-def test_a_missing_input_or_newest_state_is_no_pruning(which, tmp_path):
-    session = teach(new_session(tmp_path), Toy(), random_lessons(3))
-    commit = lineage(session)[2].commit
-    gone = commit.input if which == "input" else session.head.blob
-    assert gone is not None
+def revert_at_3(root: Path) -> Session:
+    toy = Toy()
+    session = teach(new_session(root), toy, random_lessons(2))
+    at = Place(session_id="alice", n=1)
+    session = revert(session, at, method="replay", replayer=toy).session
+    return teach(session, toy, random_lessons(2, seed=1))
+
+
+CANNOT_BE_COMPUTED = {"the first state": 0, "a state of no input": 3, "the newest state": 5}
+
+
+@pytest.mark.parametrize("which", [*CANNOT_BE_COMPUTED, "an input"])
+def test_what_cannot_be_computed_again_may_not_be_missing(which, tmp_path):
+    session = revert_at_3(tmp_path)
+    commit = lineage(session)[CANNOT_BE_COMPUTED.get(which, 4)].commit
+    gone = commit.input if which == "an input" else commit.blob
     blob_path(tmp_path, gone).unlink()
     with pytest.raises(CorruptArtifactError, match=r"is missing; run fsck"):
         export_session(session, tmp_path / "out.tar")
     assert not (tmp_path / "out.tar").exists()
+
+
+def test_what_a_repair_gave_up_stays_given_up(tmp_path):
+    """The numbers that a repair lists are others where forks are laid out in one row."""
+    session, toy = revert_at_3(tmp_path / "a"), Toy()
+    child = fork(session, Place(session_id="alice", n=5), "bob", lend=no_model)
+    child = teach(child, toy, random_lessons(3, seed=2))
+    lost = lineage(child)[7].commit
+    assert lost.input is not None
+    blob_path(child.root, lost.input).unlink()
+    blob_path(child.root, lost.blob).unlink()
+    child = repair(child.root, NANO, "bob", to=3)
+    export_session(child, tmp_path / "out.tar")
+    carol = import_session(tmp_path / "b", NANO, tmp_path / "out.tar", "carol")
+    assert child.head.event["lost_states"] == [1]
+    assert carol.head.event["lost_states"] == [7]
+    assert fsck(tmp_path / "b").problems == ()
 
 
 def test_a_damaged_session_is_not_exported(tmp_path):
@@ -304,15 +334,3 @@ def test_a_disk_that_refuses_anywhere_leaves_no_session(exported, tmp_path):
             import_session(root, NANO, exported, "carol")
         carol = open_session(root, NANO, "carol")
         assert (carol.damage, carol.head.n) == ("", 12)
-
-
-def test_the_numbers_of_lost_states_follow_the_new_numbering(source, tmp_path):
-    """A repair lists commits by number, and numbers change where forks are laid out in one row."""
-    root = tmp_path / "tree"
-    shutil.copytree(source.root, root)
-    bob = open_session(root, NANO, "bob")
-    event = {"type": "repair", "lost_states": [1]}
-    bob = append_commit(bob, Draft(state=bob.head.blob, event=event))
-    export_session(bob, tmp_path / "out.tar")
-    carol = import_session(tmp_path / "new", NANO, tmp_path / "out.tar", "carol")
-    assert carol.head.event["lost_states"] == [FORK_AT + 1]

@@ -1,6 +1,6 @@
 """A session as one file: its whole past across forks, and every state and input it refers to.
 
-    bundle.json                    through which sessions it came, and which states were pruned
+    bundle.json                    through which sessions it came, and which blobs were pruned
     commits/00000000.json          the commits of that lineage, byte for byte, oldest first
     objects/<sha256>.safetensors   states and inputs, by digest
 
@@ -8,7 +8,7 @@ This module says what stands where and writes it; `bundle_reading.py` verifies a
 it: tags, runs and views, which belong to the tree and not to the past.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +19,7 @@ from ttt.branching.lineage import Entry, lineage
 from ttt.errors import ConfigError, CorruptArtifactError, MissingBlobError
 from ttt.store import commits, signed
 from ttt.store.blobs import BlobRef, has_blob, read_blob
+from ttt.store.chain import LOST_STATES, declared
 from ttt.store.commits import Place
 from ttt.store.exports import growing_output
 from ttt.store.sessions import Session
@@ -30,7 +31,7 @@ MANIFEST: Final = "bundle.json"
 COMMITS_MAX: Final = 100_000
 """Of a lineage. Source: own; they are held in memory while they are verified."""
 _INDENT: Final = 2
-_FIELDS: Final = {"format", "version", "domain", "lineage", "pruned", signed.SUM}
+_FIELDS: Final = {"format", "version", "domain", "lineage", "missing", signed.SUM}
 
 
 class OtherFormatError(ValueError):
@@ -45,8 +46,8 @@ class Manifest:
     """Name of the session's domain."""
     lineage: tuple[Place, ...]
     """The last commit of each session on the way, oldest first; the session itself is the last."""
-    pruned: tuple[str, ...]
-    """Digests of the states that were pruned where the bundle was written, sorted."""
+    missing: tuple[str, ...]
+    """Digests of the blobs that were pruned or lost where the bundle was written, sorted."""
 
 
 def write_bundle(session: Session, out: Path) -> None:
@@ -64,20 +65,17 @@ def write_bundle(session: Session, out: Path) -> None:
     entries = lineage(session)
     if len(entries) > COMMITS_MAX:
         raise ConfigError(f"A past of {len(entries)} commits is too long; {COMMITS_MAX} is most.")
-    pruned = {ref for ref in prunable(entries) if not has_blob(session.root, ref)}
+    missing = {ref for ref in may_be_missing(entries) if not has_blob(session.root, ref)}
     manifest = Manifest(
         domain=session.domain.name,
-        lineage=tuple(
-            list(stretch)[-1].place
-            for _, stretch in groupby(entries, key=lambda entry: entry.place.session_id)
-        ),
-        pruned=tuple(sorted(ref.sha256 for ref in pruned)),
+        lineage=tuple(stretch[-1].place for _, stretch in _stretches(entries)),
+        missing=tuple(sorted(ref.sha256 for ref in missing)),
     )
     with growing_output(out) as file:
         append_member(file, MANIFEST, encode(manifest))
         for k, entry in enumerate(entries):
             append_member(file, commit_name(k), commits.seal(entry.commit)[1])
-        for ref in in_order((states(entries) | inputs(entries)) - pruned):
+        for ref in in_order((states(entries) | inputs(entries)) - missing):
             append_member(file, blob_name(ref), _kept(session.root, ref))
         append_end(file)
 
@@ -90,7 +88,7 @@ def encode(manifest: Manifest) -> bytes:
             "version": VERSION,
             "domain": manifest.domain,
             "lineage": [{"session_id": one.session_id, "n": one.n} for one in manifest.lineage],
-            "pruned": list(manifest.pruned),
+            "missing": list(manifest.missing),
         },
         indent=_INDENT,
     )
@@ -113,9 +111,9 @@ def decode(raw: bytes) -> Manifest:
         raise ValueError("its lineage runs through a session twice, or through none")
     if sum(end.n + 1 for end in ends) > COMMITS_MAX:
         raise ValueError(f"its past has more than {COMMITS_MAX} commits")
-    if sorted(set(plain["pruned"])) != plain["pruned"]:
-        raise ValueError("its list of pruned states is not in order")
-    return Manifest(domain=str(plain["domain"]), lineage=ends, pruned=tuple(plain["pruned"]))
+    if sorted(set(plain["missing"])) != plain["missing"]:
+        raise ValueError("its list of missing blobs is not in order")
+    return Manifest(domain=str(plain["domain"]), lineage=ends, missing=tuple(plain["missing"]))
 
 
 def states(entries: Iterable[Entry]) -> set[BlobRef]:
@@ -128,9 +126,23 @@ def inputs(entries: Iterable[Entry]) -> set[BlobRef]:
     return {entry.commit.input for entry in entries if entry.commit.input is not None}
 
 
-def prunable(entries: Sequence[Entry]) -> set[BlobRef]:
-    """The states that may be missing: no input may, nor the newest state."""
-    return states(entries) - inputs(entries) - {entries[-1].commit.blob}
+def may_be_missing(entries: Sequence[Entry]) -> set[BlobRef]:
+    """The blobs that a sound tree may lack: as `fsck` sees it, for a past laid out in one row.
+
+    These are states that follow from an input, but for the first and the newest, and the states
+    and inputs that a repair gave up.
+    """
+    given_up = {
+        Place(session_id=name, n=n)
+        for name, stretch in _stretches(entries)
+        for n in declared([entry.commit for entry in stretch], LOST_STATES)
+    }
+    needed = {entries[-1].commit.blob}
+    for k, entry in enumerate(entries):
+        if entry.place not in given_up:
+            lesson = entry.commit.input
+            needed |= {entry.commit.blob} if k == 0 or lesson is None else {lesson}
+    return (states(entries) | inputs(entries)) - needed
 
 
 def in_order(refs: Iterable[BlobRef]) -> list[BlobRef]:
@@ -146,6 +158,12 @@ def commit_name(k: int) -> str:
 def blob_name(ref: BlobRef) -> str:
     """The name of a blob."""
     return f"objects/{ref.sha256}.safetensors"
+
+
+def _stretches(entries: Iterable[Entry]) -> Iterator[tuple[str, list[Entry]]]:
+    """The commits of each session on the way."""
+    for name, stretch in groupby(entries, key=lambda entry: entry.place.session_id):
+        yield name, list(stretch)
 
 
 def _kept(root: Path, ref: BlobRef) -> bytes:

@@ -50,7 +50,7 @@ def read_bundle(file: BufferedIOBase, *, where: str, domain: Domain) -> Bundle:
     try:
         manifest = _manifest(reader, where, domain)
         entries = _entries(reader, manifest)
-        missing = _pruned(manifest, entries)
+        missing = _missing(manifest, entries)
     except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
         raise CorruptArtifactError(f"{where} is damaged: {error}; export it again.") from error
     offsets = {}
@@ -66,7 +66,7 @@ def read_bundle(file: BufferedIOBase, *, where: str, domain: Domain) -> Bundle:
 
 
 def fetch(file: BufferedIOBase, verified: Bundle, ref: BlobRef) -> bytes | None:
-    """Read a blob of a verified bundle again; None if it was pruned.
+    """Read a blob of a verified bundle again; None if it was missing there too.
 
     The caller compares it with its digest: the file may have changed since.
     """
@@ -138,9 +138,9 @@ def _model(commit: Commit) -> tuple[str, str]:
     return signature, base
 
 
-def _pruned(manifest: Manifest, entries: Sequence[Entry]) -> set[BlobRef]:
-    known = {ref.sha256: ref for ref in bundle.prunable(entries)}
-    unknown = sorted(set(manifest.pruned) - known.keys())
+def _missing(manifest: Manifest, entries: Sequence[Entry]) -> set[BlobRef]:
+    known = {ref.sha256: ref for ref in bundle.may_be_missing(entries)}
+    unknown = sorted(set(manifest.missing) - known.keys())
     if unknown:
-        raise ValueError(f"it lists {unknown[0][:80]!r} as pruned, which may not be missing")
-    return {known[name] for name in manifest.pruned}
+        raise ValueError(f"it lacks {unknown[0][:80]!r}, which cannot be computed again")
+    return {known[name] for name in manifest.missing}
