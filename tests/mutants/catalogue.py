@@ -36,6 +36,9 @@ VOCABULARY = "tests/core/test_vocabulary.py::"
 FAST = "tests/changes/test_fast_weights.py::"
 SYSTEM = "tests/guarded/test_system.py::"
 MONITOR = "tests/monitors/test_gradient.py::"
+LIMITED = "tests/sandbox/test_limited.py::"
+PT_FILES = "tests/store/test_pt_files.py::"
+TRANSFER = "tests/branching/test_transfer.py::"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -263,5 +266,77 @@ MUTANTS: tuple[Mutant, ...] = (
         old="        return robust_z(x, self.values)",
         new="        return robust_z(x, (*self.values, x))",
         test=STATS + "test_an_outlier_is_scored_before_it_enters_its_own_baseline",
+    ),
+    Mutant(
+        name="a child's group outlives it",
+        path="ttt/sandbox/limited.py",
+        old="os.killpg(process.pid, signal.SIGKILL)",
+        new="pass",
+        test=LIMITED + "test_what_it_left_behind_is_killed_before_the_answer_is_given",
+    ),
+    Mutant(
+        name="a child may answer without end",
+        path="ttt/sandbox/limited.py",
+        old="if len(output) > limits.output_bytes:",
+        new="if len(output) > 1 << 40:",
+        test=LIMITED + "test_a_function_that_wants_more_fails_with_one_reason_and_no_output",
+    ),
+    Mutant(
+        name="what a child answers is taken on trust",
+        path="ttt/sandbox/pt_reading.py",
+        old="    tensor_files.read_header(ended.output, where=where)\n",
+        new="",
+        test="tests/sandbox/test_pt_reading.py::"
+        "test_what_comes_out_of_the_child_is_not_taken_on_trust",
+    ),
+    Mutant(
+        name="views may come to more than their file",
+        path="ttt/store/pt_files.py",
+        old="if unpacked_bytes > len(data):",
+        new="if unpacked_bytes > FILE_BYTES_MAX:",
+        test=PT_FILES + "test_only_named_dense_tensors_no_larger_than_the_file_are_read",
+    ),
+    Mutant(
+        name="a zip may unpack to more than itself",
+        path="ttt/store/pt_files.py",
+        old="if record.compress_type != zipfile.ZIP_STORED or record.file_size != record.compress_size:",
+        new="if record.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):",
+        test=PT_FILES + "test_a_zip_that_torch_would_not_write_is_refused_unread",
+    ),
+    Mutant(
+        name="a member of an archive may be a link",
+        path="ttt/branching/archive.py",
+        old="sound = header == _header(name, size)",
+        new="sound = header.startswith(name.encode())",
+        test="tests/branching/test_archive.py::test_members_of_any_other_kind_are_not_read",
+    ),
+    Mutant(
+        name="an imported blob is what its length says",
+        path="ttt/branching/bundle_reading.py",
+        old="if ref_of(member.data) != ref:",
+        new="if len(member.data) != ref.size:",
+        test=TRANSFER + "test_a_forged_bundle_is_refused_and_nothing_is_written",
+    ),
+    Mutant(
+        name="an imported commit need not follow the one before",
+        path="ttt/branching/bundle_reading.py",
+        old="sound = commit.prev == before.commit.digest and commit.parent is None",
+        new="sound = commit.parent is None",
+        test=TRANSFER + "test_a_forged_bundle_is_refused_and_nothing_is_written",
+    ),
+    Mutant(
+        name="an imported revert takes back a commit of another number",
+        path="ttt/branching/transfer.py",
+        old="\"n\": numbers[target]}",
+        new="\"n\": target.n}",
+        test=TRANSFER + "test_what_was_taken_back_is_still_taken_back",
+    ),
+    Mutant(
+        name="a blob that was collected meanwhile stays away",
+        path="ttt/store/adoption.py",
+        old="if not blobs.has_blob(root, ref):",
+        new="if ref is None:",
+        test="tests/store/test_adoption.py::"
+        "test_a_blob_that_a_collection_takes_meanwhile_is_put_back",
     ),
 )
