@@ -157,7 +157,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a NaN among the logits is taken for a very low one",
         path="ttt/core/softmax_numba.py",
         old="    x = LOWEST if x < LOWEST else x ",
-        new="    x = x if x > LOWEST else LOWEST ",
+        new="    x = np.float32(x if x > LOWEST else LOWEST) ",
         test=VOCABULARY + "test_one_broken_logit_breaks_its_whole_row_and_no_other",
     ),
     Mutant(
@@ -327,8 +327,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an imported revert takes back a commit of another number",
         path="ttt/branching/transfer.py",
-        old="\"n\": numbers[target]}",
-        new="\"n\": target.n}",
+        old='"n": numbers[target]}',
+        new='"n": target.n}',
         test=TRANSFER + "test_what_was_taken_back_is_still_taken_back",
     ),
     Mutant(
