@@ -65,6 +65,7 @@ class Lesson:
         config: How the sessions learn.
         rule: What proposes the update.
         states: The sessions before.
+        fresh: A session that has read nothing, as a batch of one.
         chunks: What each of them read.
     """
 
@@ -75,10 +76,11 @@ class Lesson:
         rule: OnlineRule,
         *,
         states: NanoStates,
+        fresh: NanoStates,
         chunks: ChunkInputs,
     ) -> None:
         self._base, self._config, self._rule = base, config, rule
-        self._states, self._chunks = states, chunks
+        self._states, self._fresh, self._chunks = states, fresh, chunks
         self._counts = states.arrays["session.counts"]
         self._h_NTS = self._features(states, chunks.h_NS, chunks.x_NTX)
         own_NTS = self._h_NTS if config.plastic == "readout" else self._base_features()
@@ -93,13 +95,7 @@ class Lesson:
     @cached_property
     def gradients(self) -> Mapping[str, Array]:
         """Of the loss, for every plastic matrix."""
-        found = {"plastic.W_o": arithmetic.readout_gradient(self._h_NTS, self._miss_NTY)}
-        if self._config.plastic == "all":
-            W_u, B, W_o = (self._states.arrays[name] for name in WEIGHTS)
-            found["plastic.W_u"], found["plastic.B"] = arithmetic.inner_gradients(
-                self._base.decay_S, (W_u, B, W_o), self._chunks.x_NTX, self._miss_NTY
-            )
-        return found
+        return self._gradients(self._states, self._h_NTS, self._miss_NTY)
 
     @cached_property
     def grad_norm_N(self) -> list[float]:
@@ -142,8 +138,15 @@ class Lesson:
 
     def propose(self, states: NanoStates) -> NanoStates:
         """What the rule makes of the states; of members it cannot learn from, anything."""
-        reading = Reading(h_NTS=self._h_NTS, y_NTY=self._chunks.y_NTY, gradients=self.gradients)
-        return states.updated(self._rule.step(states, reading))
+        h_NTS, gradients, origin = self._h_NTS, self.gradients, states
+        if any(self.restart_N):
+            origin = self._restarted(states)
+            h_NTS = self._features(origin, self._chunks.h_NS, self._chunks.x_NTX)
+            W_o = origin.arrays["plastic.W_o"]
+            miss_NTY = arithmetic.misses(h_NTS, self._chunks.y_NTY, W_o)
+            gradients = self._gradients(origin, h_NTS, miss_NTY)
+        reading = Reading(h_NTS=h_NTS, y_NTY=self._chunks.y_NTY, gradients=gradients)
+        return origin.updated(self._rule.step(origin, reading))
 
     # --- after ----------------------------------------------------------------------------------
 
@@ -207,7 +210,8 @@ class Lesson:
         losses_NK = arrays["session.base_losses"]
         with_loss_NK = np.concatenate([losses_NK[:, 1:], np.array(self.base_loss_N)[:, None]], 1)
         counts = self._counts.copy()
-        counts[:, READ] += 1.0
+        # A buffer that is not finite cannot be saved or replayed, so it leaves no trace at all.
+        counts[:, READ] += usable_N
         counts[:, HELD] = np.minimum(counts[:, HELD] + kept_N, self._config.apart)
         counts[:, LOSSES] = np.minimum(counts[:, LOSSES] + usable_N, LOSSES_KEPT)
         return states.updated(
@@ -225,6 +229,24 @@ class Lesson:
             }
         )
 
+    @property
+    def restart_N(self) -> list[bool]:
+        """Whether the base predicts the buffer better than the session does."""
+        if not self._config.restart:
+            return [False] * self._states.size
+        pairs = zip(self.pre_loss_N, self.base_loss_N, strict=True)
+        return [pre > base for pre, base in pairs]
+
+    def _restarted(self, states: NanoStates) -> NanoStates:
+        """Weights and memory of those that the base has overtaken as they were at the start."""
+        size = states.size
+        begun = {
+            name: np.repeat(array, size, axis=0)
+            for name, array in self._fresh.arrays.items()
+            if not name.startswith("session.")
+        }
+        return states.merged(states.updated(begun), self.restart_N)
+
     # --- figures --------------------------------------------------------------------------------
 
     def _features(self, states: NanoStates, h_NS: Array, x_NTX: Array) -> Array:
@@ -233,6 +255,15 @@ class Lesson:
         else:
             W_u, B = states.arrays["plastic.W_u"], states.arrays["plastic.B"]
         return arithmetic.features(self._base.decay_S, W_u, B, h_NS, x_NTX)
+
+    def _gradients(self, states: NanoStates, h_NTS: Array, miss_NTY: Array) -> dict[str, Array]:
+        found = {"plastic.W_o": arithmetic.readout_gradient(h_NTS, miss_NTY)}
+        if self._config.plastic == "all":
+            W_u, B, W_o = (states.arrays[name] for name in WEIGHTS)
+            found["plastic.W_u"], found["plastic.B"] = arithmetic.inner_gradients(
+                self._base.decay_S, (W_u, B, W_o), self._chunks.x_NTX, miss_NTY
+            )
+        return found
 
     def _base_features(self) -> Array:
         W_u, B = self._base.W_u_UX[None], self._base.B_SU[None]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.branching.toy import Toy, fresh_state, lesson, new_session, random_lessons, teach
+from tests.branching.toy import Toy, lesson, new_session, random_lessons, teach
 from ttt.branching.arrays import weights_of
 from ttt.branching.commands import COMMANDS
 from ttt.branching.screen import show_answer
@@ -36,9 +36,6 @@ class ToyWorkshop:
             loss=lambda state: float(np.abs(weights_of(state)["plastic.w"]).max()),
             predict=lambda state: weights_of(state)["plastic.w"],
         )
-
-    def pattern(self) -> bytes:
-        return fresh_state()
 
 
 @pytest.fixture

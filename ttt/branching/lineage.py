@@ -17,6 +17,8 @@ FORKS_MAX = 10_000
 """Sessions that a lineage may run through."""
 LEARNED: str = "update"
 """The event of a lesson that was learned; a lesson's other events left the state as it was."""
+NOT_LEARNED: frozenset[str] = frozenset({"blocked", "reverted", "failed"})
+"""Those other events of a lesson."""
 REVERT: str = "revert"
 FORK: str = "fork"
 METHOD: str = "method"

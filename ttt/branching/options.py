@@ -185,3 +185,5 @@ class ImportOptions(SessionOptions):
     file: Path
     """An exported session, a `plastic_state.pt` or a folder that holds one. A `.pt` file is opened
     in a child process with limits, because opening one can run code."""
+    like: str = ""
+    """The session that `.pt` weights belong to: the new one takes its model and settings."""

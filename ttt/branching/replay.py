@@ -11,6 +11,7 @@ from pathlib import Path
 from ttt.branching.lineage import (
     FORK,
     METHOD,
+    NOT_LEARNED,
     REPLAY,
     REVERT,
     Entry,
@@ -75,7 +76,8 @@ def replay(
         elif entry.kind == FORK:
             if entry.commit.event.get("optimizer") == RESET:
                 state = replayer.reset_memory(state)
-        elif entry.kind != REVERT:
+        elif entry.kind != REVERT and entry.kind not in NOT_LEARNED:
+            # What was not learned and left no input was not finite, and changed nothing at all.
             raise ConfigError(
                 f"Commit {shown(entry.place)} ({entry.kind}) does not follow from an input, so "
                 "nothing can be replayed across it; revert in the session it came from, or use "

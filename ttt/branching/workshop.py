@@ -44,6 +44,3 @@ class Workshop(Protocol):
         Raises:
             ConfigError: The words name none; the message says how one is named.
         """
-
-    def pattern(self) -> bytes:
-        """A fresh state: imported weights must have its names and shapes."""
