@@ -258,4 +258,4 @@ def _link(path: Path, *, views: Views) -> None:
     except OSError as error:
         if error.errno not in _NO_LINK:
             raise
-        _create(path, blobs.read_blob(views.root, views.head.blob))
+        _create(path, data=blobs.read_blob(views.root, views.head.blob))
