@@ -12,7 +12,7 @@ Shapes: N sessions, K buffers, T steps of a buffer, X inputs, U inner inputs, S 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float
@@ -55,7 +55,7 @@ class ChunkInputs:
     y_NTY: Float[np.ndarray, "sessions time outputs"]
 
     @classmethod
-    def stacked(cls, chunks: Sequence[ChunkInput]) -> Self:
+    def stacked(cls, chunks: Sequence[ChunkInput]) -> "ChunkInputs":
         """Those of several sessions, in order."""
         return cls(
             h_NS=frozen(np.stack([chunk.h_S for chunk in chunks])),
@@ -104,7 +104,7 @@ class NanoStates:
     arrays: Mapping[str, Array]
 
     @classmethod
-    def stacked(cls, states: Sequence[NanoState]) -> Self:
+    def stacked(cls, states: Sequence[NanoState]) -> "NanoStates":
         """Several sessions of one base and one set of settings, in order."""
         names = states[0].arrays
         return cls(arrays={n: frozen(np.stack([s.arrays[n] for s in states])) for n in names})

@@ -9,9 +9,12 @@ Refuses: nothing by itself; see `plastic_state.py`.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from ttt.changes.plastic_state import PlasticHolder
+
+Own = TypeVar("Own")
+"""The type of a value itself; `Self` would say the same, and the run-time checker refuses it."""
 
 
 @runtime_checkable
@@ -28,7 +31,7 @@ class PlasticValues(Protocol):
     def peaks(self) -> Sequence[float]:
         """Of each member, the largest magnitude; not finite if a number of it is not."""
 
-    def merged(self, other: Self, members: Sequence[bool]) -> Self:
+    def merged(self: Own, other: Own, members: Sequence[bool]) -> Own:
         """The named members as they are in `other`, the rest as they are here."""
 
 
