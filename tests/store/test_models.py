@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from ttt.errors import (
     SignatureMismatchError,
     StorageError,
 )
-from ttt.store.models import list_models, read_model, save_model
+from ttt.store.locks import shared
+from ttt.store.models import list_models, read_model, remove_model, save_model
 from ttt.store.tensor_files import encode, specs_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,7 +154,69 @@ def test_the_list_shows_every_model_and_hides_no_damage(tmp_path):
     assert [one.model_id for one in good] == ["a", "b", "c", "d"]
     assert [one.meta for one in good] == [{"steps": 6}, {"steps": 5}, {}, {}]
     assert good[0].weights_bytes == len(encode(TENSORS))
+    assert good[0].weights_sha256 == read_model(tmp_path, "a").weights_sha256
+    assert [one.config for one in good] == [CONFIG, CONFIG, {}, {}]
+    assert datetime.fromisoformat(good[0].created).tzinfo is not None
     assert [bool(one.damage) for one in good] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("data", [b"[]", b"{", None])
+def test_a_configuration_that_is_none_is_damage_in_the_list(tmp_path, data):
+    path = save(tmp_path) / "config.json"
+    path.unlink() if data is None else path.write_bytes(data)
+    (one,) = list_models(tmp_path)
+    assert "config.json" in one.damage
+    assert one.config == {}
+    assert one.weights_sha256
+
+
+def nothing() -> tuple[str, ...]:
+    return ()
+
+
+def test_a_model_is_removed_with_what_its_training_left_and_its_name_is_free_again(tmp_path):
+    folder = save(tmp_path)
+    save(tmp_path, "other")
+    training = tmp_path / "text_training" / "one"
+    training.mkdir(parents=True)
+    (training / "train_log.jsonl").write_bytes(b"")
+    assert remove_model(tmp_path, "one", needed_by=nothing) == (folder, training)
+    assert [one.model_id for one in list_models(tmp_path)] == ["other"]
+    assert not training.exists()
+    assert leftovers(tmp_path) == []
+    save(tmp_path)
+
+
+def test_a_damaged_model_can_be_removed(tmp_path):
+    (save(tmp_path) / "meta.json").unlink()
+    remove_model(tmp_path, "one", needed_by=nothing)
+    assert list_models(tmp_path) == ()
+
+
+def test_a_model_that_is_needed_stays_and_the_message_says_by_what(tmp_path):
+    save(tmp_path)
+    with pytest.raises(ConfigError, match=r"'one' is still needed.*: the session a; the session b"):
+        remove_model(tmp_path, "one", needed_by=lambda: ("the session a", "the session b"))
+    assert read_model(tmp_path, "one").meta == {"steps": 5}
+
+
+def test_what_is_not_there_cannot_be_removed(tmp_path):
+    with pytest.raises(NotFoundError, match="No text model named 'one'"):
+        remove_model(tmp_path, "one", needed_by=nothing)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ConfigError, match="cannot be used"):
+        remove_model(tmp_path, "../one", needed_by=nothing)
+
+
+def test_who_needs_a_model_is_asked_while_nobody_can_commit(tmp_path):
+    save(tmp_path)
+
+    def asked() -> tuple[str, ...]:
+        with pytest.raises(StorageError, match="Cannot lock"), shared(tmp_path, wait_s=0.0):
+            pass
+        return ()
+
+    remove_model(tmp_path, "one", needed_by=asked)
 
 
 def test_a_disk_that_is_full_saves_nothing_and_keeps_what_was_there(tmp_path):

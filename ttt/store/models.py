@@ -6,14 +6,15 @@ A model is saved once and never changed; `meta.json` is its record (`records.py`
 ship with the program are not here: those are `ttt.core.starter`'s.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttt.errors import ConfigError, CorruptArtifactError, NotFoundError
 from ttt.lib import strict_json
-from ttt.store import _files, layout, records, tensor_files
+from ttt.store import _files, layout, locks, records, tensor_files
 
 if TYPE_CHECKING:
     import torch
@@ -48,9 +49,14 @@ class ModelSummary:
 
     model_id: str
     meta: Mapping[str, object]
+    config: Mapping[str, object]
     weights_bytes: int
+    weights_sha256: str
+    """As the record says; empty where it is damaged."""
+    created: str
+    """When it was saved, ISO 8601 in UTC, by the clock of the file system; empty if unknown."""
     damage: str
-    """Why its record cannot be used; empty for a sound one."""
+    """Why it cannot be used, as far as record and configuration tell; empty for a sound one."""
 
 
 def save_model(
@@ -112,8 +118,7 @@ def read_model(
     try:
         record = records.read_record(folder, kind=KIND, record_name=META)
     except FileNotFoundError as error:
-        known = ", ".join(layout.saved_ids(folder.parent)) or "none"
-        raise NotFoundError("text model", model_id, f"In {folder.parent}: {known}.") from error
+        raise _not_found(root, model_id) from error
     files = records.read_files(folder, record)
     try:
         config = strict_json.loads(files[CONFIG])
@@ -136,16 +141,93 @@ def read_model(
 
 
 def list_models(root: Path) -> tuple[ModelSummary, ...]:
-    """All models by id, damaged ones too; reads records only, so damaged weights go unnoticed."""
+    """All models by id, damaged ones too; as weights are not read, damage to them is not seen."""
     layout.check_format(root)
     ids = layout.saved_ids(layout.text_models(root))
     return tuple(_summary(layout.text_model(root, one), one) for one in ids)
 
 
+def remove_model(
+    root: Path, model_id: str, *, needed_by: Callable[[], Sequence[str]]
+) -> tuple[Path, ...]:
+    """Remove a model, sound or not, and what its training left, so that the name is free again.
+
+    Args:
+        root: The artifact tree.
+        model_id: Its id, or that of a training that made no model.
+        needed_by: Says what depends on it. Asked while no session commits, so that none can come
+            to depend on it in between.
+
+    Returns:
+        The folders that were removed.
+
+    Raises:
+        ConfigError: The id cannot be one, or something depends on the model.
+        NotFoundError: There is neither model nor training of that name.
+        StorageError: The disk refused.
+    """
+    layout.check_format(root)
+    places = (layout.text_model(root, model_id), layout.text_training(root, model_id))
+    there = [place for place in places if _files.is_there(place)]
+    if not there:
+        raise _not_found(root, model_id)
+    tmp = layout.prepare(root)
+    with locks.exclusive(root):
+        needed = needed_by()
+        if needed:
+            raise ConfigError(f"{model_id!r} is still needed, so it stays: {'; '.join(needed)}.")
+        for place in there:
+            _files.remove_folder(place, tmp=tmp)
+    return tuple(there)
+
+
+def _not_found(root: Path, model_id: str) -> NotFoundError:
+    folder = layout.text_models(root)
+    known = ", ".join(layout.saved_ids(folder)) or "none"
+    return NotFoundError(
+        "text model",
+        model_id,
+        f"In {folder}: {known}. The program's own are starter-gru and starter-ssm.",
+    )
+
+
 def _summary(folder: Path, model_id: str) -> ModelSummary:
     try:
         record = records.read_record(folder, kind=KIND, record_name=META)
-        size = record.files[WEIGHTS].size
-    except (KeyError, CorruptArtifactError) as error:
-        return ModelSummary(model_id=model_id, meta={}, weights_bytes=0, damage=str(error))
-    return ModelSummary(model_id=model_id, meta=record.body, weights_bytes=size, damage="")
+        weights = record.files[WEIGHTS]
+    except (FileNotFoundError, KeyError, CorruptArtifactError) as error:
+        damage = f"{folder}/{WEIGHTS} is missing." if isinstance(error, KeyError) else str(error)
+        return _damaged(model_id, damage)
+    try:
+        config, damage = strict_json.loads(records.read_verified(folder, record, CONFIG)), ""
+    except (ValueError, CorruptArtifactError) as error:
+        config, damage = None, str(error)
+    return ModelSummary(
+        model_id=model_id,
+        meta=record.body,
+        config=config if isinstance(config, dict) else {},
+        weights_bytes=weights.size,
+        weights_sha256=weights.sha256,
+        created=_saved_at(folder / META),
+        damage=damage
+        if isinstance(config, dict)
+        else damage or f"{folder}/{CONFIG} is no mapping.",
+    )
+
+
+def _damaged(model_id: str, damage: str) -> ModelSummary:
+    return ModelSummary(
+        model_id=model_id,
+        meta={},
+        config={},
+        weights_bytes=0,
+        weights_sha256="",
+        created="",
+        damage=damage,
+    )
+
+
+def _saved_at(path: Path) -> str:
+    with _files.storage_errors("look at", path):
+        saved_s = path.stat().st_mtime
+    return datetime.fromtimestamp(saved_s, UTC).isoformat(timespec="seconds")
