@@ -26,6 +26,14 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "ttt.text_lm.tokenizer_command:main",
             "Train a byte-level tokenizer, encode and decode with one.",
         ),
+        "nano": (
+            "ttt_ssm_nano.phase1_branching_muon:main",
+            "Sessions that learn a plant online, and git for them.",
+        ),
+        "fsck": (
+            "ttt.branching.fsck_command:main",
+            "Verify every byte of the artifact tree.",
+        ),
         "doctor": ("ttt.doctor:main", "Check this installation and say what is missing."),
     }
 )

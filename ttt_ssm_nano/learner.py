@@ -87,6 +87,7 @@ class Learner:
         self.base, self.config = base, config
         self._rule = RULES.get(config.rule)(config, base)
         self._journal: Journal = Unwritten() if journal is None else journal
+        self._fresh = self.fresh().alone()
         self._specs = specs_of(self.fresh())
 
     def fresh(self) -> NanoState:
@@ -253,7 +254,9 @@ class Learner:
 
     def _lesson(self, states: NanoStates, chunks: Sequence[ChunkInput] | ChunkInputs) -> Lesson:
         stacked = chunks if isinstance(chunks, ChunkInputs) else ChunkInputs.stacked(chunks)
-        return Lesson(self.base, self.config, self._rule, states=states, chunks=stacked)
+        return Lesson(
+            self.base, self.config, self._rule, states=states, fresh=self._fresh, chunks=stacked
+        )
 
     def _check(self, state: NanoState, chunk: ChunkInput) -> None:
         if specs_of(state) != self._specs:

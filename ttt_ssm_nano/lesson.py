@@ -51,7 +51,6 @@ class Judgement:
     """What the buffers look like under candidate weights, one figure for each session."""
 
     post_loss_N: list[float]
-    heldout_before_N: list[float]
     heldout_after_N: list[float]
     state_norm_N: list[float]
     update_norm_N: list[float]
@@ -83,7 +82,9 @@ class Lesson:
         self._states, self._fresh, self._chunks = states, fresh, chunks
         self._counts = states.arrays["session.counts"]
         self._h_NTS = self._features(states, chunks.h_NS, chunks.x_NTX)
-        own_NTS = self._h_NTS if config.plastic == "readout" else self._base_features()
+        own_NTS = self._h_NTS
+        if config.plastic == "all":
+            own_NTS = self._features(None, chunks.h_NS, chunks.x_NTX)
         y_NTY, W_o = chunks.y_NTY, states.arrays["plastic.W_o"]
         self._miss_NTY = arithmetic.misses(self._h_NTS, y_NTY, W_o)
         self.pre_loss_N = _listed(arithmetic.losses(self._miss_NTY)[1])
@@ -152,15 +153,15 @@ class Lesson:
 
     def judge(self, states: NanoStates) -> None:
         """Measure the candidates; the probes and the events read it."""
-        h_NTS, W_o = self._h_NTS, states.arrays["plastic.W_o"]
+        h_NTS, held_NTS = self._h_NTS, self._held_NTS
         if self._config.plastic == "all":
             h_NTS = self._features(states, self._chunks.h_NS, self._chunks.x_NTX)
-        before_N, after_N = self._heldout(states)
+            held_NTS = self._heldout_features(states)
+        W_o = states.arrays["plastic.W_o"]
         moved = [states.arrays[name] - self._states.arrays[name] for name in self.gradients]
         self._judgement = Judgement(
             post_loss_N=_loss(h_NTS, self._chunks.y_NTY, W_o),
-            heldout_before_N=before_N,
-            heldout_after_N=after_N,
+            heldout_after_N=_loss(held_NTS, self._held_targets(), W_o),
             state_norm_N=_listed(arithmetic.norms(frozen(h_NTS[:, -1]))),
             update_norm_N=_listed(np.sqrt(sum(arithmetic.norms(frozen(x)) ** 2 for x in moved))),
         )
@@ -177,7 +178,7 @@ class Lesson:
         if not post <= self.pre_loss_N[n] * (1.0 + config.rollback_tol):
             reasons.append("buffer_loss")
         if config.heldout_tol is not None and self._judged_on(n):
-            before, after = seen.heldout_before_N[n], seen.heldout_after_N[n]
+            before, after = self._held_loss_N[n], seen.heldout_after_N[n]
             readings |= {"heldout_before": before, "heldout_after": after}
             if not after <= before * (1.0 + config.heldout_tol):
                 reasons.append("heldout_loss")
@@ -191,11 +192,12 @@ class Lesson:
             "type": KINDS[receipt.outcome],
             "chunk": int(self._counts[n, READ]),
             "rule": self._config.rule,
+            "restart": self.restart_N[n] and seen is not None,
             "reasons": list(receipt.reasons),
             "base_loss": _json(self.base_loss_N[n]),
             "pre_loss": _json(self.pre_loss_N[n]),
             "post_loss": _json(seen.post_loss_N[n]) if seen else None,
-            "heldout_before": _json(seen.heldout_before_N[n]) if seen and held else None,
+            "heldout_before": _json(self._held_loss_N[n]) if held else None,
             "heldout_after": _json(seen.heldout_after_N[n]) if seen and held else None,
             "grad_norm": _json(self.grad_norm_N[n]),
             "update_norm": _json(seen.update_norm_N[n]) if seen else None,
@@ -229,13 +231,24 @@ class Lesson:
             }
         )
 
-    @property
+    @cached_property
     def restart_N(self) -> list[bool]:
-        """Whether the base predicts the buffer better than the session does."""
+        """Whether the base predicts this buffer *and* the held-out one better than the session.
+
+        One buffer alone says little: where the plant sticks and slides, each regime favours others.
+        """
         if not self._config.restart:
             return [False] * self._states.size
-        pairs = zip(self.pre_loss_N, self.base_loss_N, strict=True)
-        return [pre > base for pre, base in pairs]
+        h_NTS = self._held_NTS
+        if self._config.plastic == "all":
+            h_NTS = self._heldout_features(None)
+        base_N = _loss(h_NTS, self._held_targets(), self._base.W_o_YS[None])
+        return [
+            self._judged_on(n)
+            and self.pre_loss_N[n] > self.base_loss_N[n]
+            and self._held_loss_N[n] > base_N[n]
+            for n in range(self._states.size)
+        ]
 
     def _restarted(self, states: NanoStates) -> NanoStates:
         """Weights and memory of those that the base has overtaken as they were at the start."""
@@ -249,8 +262,9 @@ class Lesson:
 
     # --- figures --------------------------------------------------------------------------------
 
-    def _features(self, states: NanoStates, h_NS: Array, x_NTX: Array) -> Array:
-        if self._config.plastic == "readout":
+    def _features(self, states: NanoStates | None, h_NS: Array, x_NTX: Array) -> Array:
+        """States over some steps; None stands for the base's weights."""
+        if states is None or self._config.plastic == "readout":
             W_u, B = self._base.W_u_UX[None], self._base.B_SU[None]
         else:
             W_u, B = states.arrays["plastic.W_u"], states.arrays["plastic.B"]
@@ -265,27 +279,28 @@ class Lesson:
             )
         return found
 
-    def _base_features(self) -> Array:
-        W_u, B = self._base.W_u_UX[None], self._base.B_SU[None]
-        chunks = self._chunks
-        return arithmetic.features(self._base.decay_S, W_u, B, chunks.h_NS, chunks.x_NTX)
-
     def _judged_on(self, n: int) -> bool:
         """Whether enough buffers are held for one of them to share no step with this one."""
         return bool(self._counts[n, HELD] >= self._config.apart)
 
-    def _heldout(self, states: NanoStates) -> tuple[list[float], list[float]]:
-        """Loss on the newest buffer that shares no step with this one, before and after."""
-        arrays = self._states.arrays
-        h_NS, x_NTX, y_NTY = (
-            frozen(arrays[name][:, 0])
-            for name in ("session.heldout_h", "session.heldout_x", "session.heldout_y")
-        )
-        before_NTS = after_NTS = self._features(self._states, h_NS, x_NTX)
-        if self._config.plastic == "all":
-            after_NTS = self._features(states, h_NS, x_NTX)
-        before_N = _loss(before_NTS, y_NTY, arrays["plastic.W_o"])
-        return before_N, _loss(after_NTS, y_NTY, states.arrays["plastic.W_o"])
+    @cached_property
+    def _held_NTS(self) -> Array:
+        """States over the newest buffer that shares no step with this one."""
+        return self._heldout_features(self._states)
+
+    @cached_property
+    def _held_loss_N(self) -> list[float]:
+        """Loss on it before the update."""
+        W_o = self._states.arrays["plastic.W_o"]
+        return _loss(self._held_NTS, self._held_targets(), W_o)
+
+    def _heldout_features(self, states: NanoStates | None) -> Array:
+        held = self._states.arrays
+        h_NS, x_NTX = (frozen(held[f"session.heldout_{name}"][:, 0]) for name in "hx")
+        return self._features(states, h_NS, x_NTX)
+
+    def _held_targets(self) -> Array:
+        return frozen(self._states.arrays["session.heldout_y"][:, 0])
 
 
 def _loss(h_NTS: Array, y_NTY: Array, W_o: Array) -> list[float]:

@@ -12,19 +12,18 @@ from typing import Any, Final, Literal, TypeAlias
 
 from ttt.errors import ConfigError
 from ttt.optim.muon_config import MuonConfig
+from ttt_ssm_nano.limits import CHUNK_MAX
 
 Plastic: TypeAlias = Literal["readout", "all"]
 
-CHUNK_MAX: Final = 4096
-"""Steps; a commit holds a chunk and the one before."""
 GLITCH_FACTOR: Final = 20.0
 """A chunk whose base loss is above this many session medians is no lesson. Source: measured; a
 sensor that lies is above it by orders of magnitude, a jump of mu below."""
 MUON_SAFE_LR: Final = 1e-4
 """A step of Muon has a fixed size whatever the gradient, and the prediction moves by that size
 times |pos|, which grows to hundreds. Source: measured."""
-SGD_LR: Final = 0.5
-"""Of the step over the mean squared state norm: below 2 it cannot overshoot on the chunk."""
+SGD_LR: Final = 0.2
+"""Of the step over the mean squared state norm. Source: measured, .1 to .5 in docs/nano.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +51,9 @@ class OnlineConfig:
     """Norm of the recurrent state above which an update is undone."""
     glitch_factor: float | None = GLITCH_FACTOR
     """See `GLITCH_FACTOR`; None: never skip."""
+    restart: bool = True
+    """Whether a session that predicts this buffer and the held-out one worse than its base does
+    learns from the base's weights and an empty memory: what it knew is of a plant that is gone."""
     ridge: float = 0.1
     """rls: how strongly the readout is held at the base's."""
     forgetting: float = 1.0
@@ -124,7 +126,7 @@ def online(rule: str = "rls", **changes: Any) -> OnlineConfig:  # noqa: ANN401 (
         **changes: Fields of `OnlineConfig` to set otherwise.
     """
     measured: dict[str, Any] = {}
-    if rule == "muon":
+    if rule in ("muon", "sgd"):
         measured["heldout_tol"] = 0.0
     if rule == "sgd":
         measured["optimizer"] = MuonConfig(lr=SGD_LR, momentum=0.0)
@@ -140,5 +142,6 @@ def documented() -> OnlineConfig:
         heldout_tol=None,
         grad_norm_max=20.0,
         glitch_factor=None,
+        restart=False,
         optimizer=MuonConfig(lr=5e-3),
     )

@@ -15,32 +15,9 @@ from typing import Any
 if __package__ in (None, ""):  # Run as a file: its own folder is on the path, the project's is not.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from ttt.branching.answers import Answer
-from ttt.branching.commands import COMMANDS as HISTORY
-from ttt.branching.screen import show_answer
-from ttt.branching.store_commands import COMMANDS as UPKEEP
+from ttt.branching.options import HISTORY, UPKEEP
 from ttt.lib.flags import CommandOptions, parse_command, run_command
 from ttt_ssm_nano.session_options import InitBaseOptions, NewSessionOptions, RunSessionOptions
-
-
-@run_command
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one sub-command."""
-    shared = {**HISTORY, **UPKEEP}
-    models = {**OWN, **{name: model for name, (model, _) in shared.items()}}
-    name, options = parse_command(models, argv, prog="ttt nano", description=__doc__ or "")
-    assert isinstance(options, CommandOptions), "each of them is a command's"
-    # Here, so that help and wrong options are answered at once.
-    from ttt_ssm_nano.replayer import NanoWorkshop
-
-    workshop = NanoWorkshop(options.artifacts_root)
-    if name in OWN:
-        from ttt_ssm_nano import session_commands
-
-        run: Callable[[Any, NanoWorkshop], Answer] = getattr(session_commands, name)
-        return show_answer(run(options, workshop), json_output=options.json_output)
-    return show_answer(shared[name][1](options, workshop), json_output=options.json_output)
-
 
 OWN: Mapping[str, type[CommandOptions]] = {
     "init_base": InitBaseOptions,
@@ -48,6 +25,31 @@ OWN: Mapping[str, type[CommandOptions]] = {
     "run_session": RunSessionOptions,
 }
 """The domain's own commands; each is the function of that name in `session_commands.py`."""
+COMMANDS: Mapping[str, type[CommandOptions]] = {**OWN, **HISTORY, **UPKEEP}
+
+
+@run_command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one sub-command."""
+    name, options = parse_command(COMMANDS, argv, prog="ttt nano", description=__doc__ or "")
+    assert isinstance(options, CommandOptions), "each of them is a command's"
+    # Here, so that help and wrong options are answered at once.
+    from ttt.branching.screen import show_answer
+    from ttt_ssm_nano.replayer import NanoWorkshop
+
+    answer = _function(name)(options, NanoWorkshop(options.artifacts_root))
+    return show_answer(answer, json_output=options.json_output)
+
+
+def _function(name: str) -> Callable[..., Any]:
+    """What a command does."""
+    from ttt.branching import commands, store_commands
+    from ttt_ssm_nano import session_commands
+
+    if name in OWN:
+        function: Callable[..., Any] = getattr(session_commands, name)
+        return function
+    return {**commands.COMMANDS, **store_commands.COMMANDS}[name]
 
 
 if __name__ == "__main__":

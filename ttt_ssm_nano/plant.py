@@ -22,6 +22,7 @@ from jaxtyping import Float
 
 from ttt.errors import ConfigError
 from ttt.lib.seeds import derive_seed
+from ttt_ssm_nano.limits import STEPS_MAX
 
 Mode: TypeAlias = Literal["linear", "nonlinear"]
 
@@ -33,7 +34,6 @@ DT: Final = 1.0
 PUSH_STD: Final = 0.25
 MU_LOW, MU_HIGH = 0.02, 0.25
 """Hidden friction of a session, drawn uniformly between these. Source: the brief of the project."""
-STEPS_MAX: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,13 +25,13 @@ from jaxtyping import Float
 from ttt.errors import ConfigError, CorruptArtifactError
 from ttt.lib import strict_json
 from ttt.store.tensor_files import decode_arrays, encode_arrays
+from ttt_ssm_nano.limits import WIDTH_MAX
 from ttt_ssm_nano.plant import AXES, DT, OBSERVED
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
 INPUTS: Final = OBSERVED + AXES
 OUTPUTS: Final = OBSERVED
-WIDTH_MAX: Final = 512
 A_RAW_LOW, A_RAW_HIGH = -2.0, 2.0
 """Decays from 0.88 (a memory of some eight steps) down to 0.12. Source: own; equal decays in groups
 gave the base and least squares no advantage."""

@@ -26,6 +26,7 @@ from ttt.store.domains import NANO, Domain
 from ttt.store.sessions import Session
 from ttt_ssm_nano import arithmetic
 from ttt_ssm_nano.learner import Learner, Unwritten
+from ttt_ssm_nano.limits import PROBE_STEPS_MAX
 from ttt_ssm_nano.online_config import OnlineConfig, from_plain
 from ttt_ssm_nano.plant import MODES, Mode, PlantConfig, simulate
 from ttt_ssm_nano.plastic_ssm import NanoBase, decode_base
@@ -48,7 +49,6 @@ SUMS_FADE: Final = SUMS_STAY + " What faded while it was read stays faded."
 PROBE_SEED: Final = 20_240
 """Seed of the default probe; sessions are numbered from 0."""
 PROBE_STEPS: Final = 200
-PROBE_STEPS_MAX: Final = 100_000
 MERGE_TOLERANCE: Final = 0.2
 """Relative rise of the held-out loss that a merge may cost where the session names none."""
 

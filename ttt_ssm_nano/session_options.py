@@ -7,8 +7,7 @@ from pydantic import Field
 from ttt.branching.options import SessionOptions
 from ttt.lib.flags import CommandOptions
 from ttt.lib.options import Options
-from ttt_ssm_nano.plant import STEPS_MAX
-from ttt_ssm_nano.plastic_ssm import WIDTH_MAX
+from ttt_ssm_nano.limits import CHUNK_MAX, STEPS_MAX, WIDTH_MAX
 
 MU_DRAWN = -1.0
 """Stands for: draw it."""
@@ -40,7 +39,7 @@ class LearningOptions(Options):
     """The rule: least squares on the readout, or a step of Muon or of gradient descent."""
     forgetting: float = Field(default=1.0, gt=0, le=1)
     """rls: what is left of earlier chunks after each one; below 1 where the plant may change."""
-    chunk: int = Field(default=32, ge=1, le=4096)
+    chunk: int = Field(default=32, ge=1, le=CHUNK_MAX)
     """Steps between two updates."""
     rollback_tol: float = Field(default=0.2, ge=0)
     """Relative rise of the loss on the chunk itself above which an update is undone."""

@@ -10,7 +10,9 @@ import pytest
 from tests.branching.toy import Toy, lesson, new_session, random_lessons, teach
 from ttt.branching.arrays import weights_of
 from ttt.branching.commands import COMMANDS
+from ttt.branching.options import HISTORY, UPKEEP
 from ttt.branching.screen import show_answer
+from ttt.branching.store_commands import COMMANDS as ON_THE_TREE
 from ttt.branching.workshop import Probe
 from ttt.errors import ConfigError, NotFoundError
 from ttt.store.domains import NANO, Domain
@@ -48,8 +50,7 @@ def workshop(tmp_path):
 
 
 def call(workshop, command, **options):
-    model, run = COMMANDS[command]
-    return run(model(artifacts_root=workshop.root, **options), workshop)
+    return COMMANDS[command](HISTORY[command](artifacts_root=workshop.root, **options), workshop)
 
 
 def test_sessions_commits_and_forks_are_shown(workshop):
@@ -161,3 +162,8 @@ def test_an_id_that_can_be_none_is_refused(workshop, session_id):
 def test_a_session_that_is_not_there_is_not_found_and_the_others_are_named(workshop):
     with pytest.raises(NotFoundError, match="alice"):
         call(workshop, "log", session_id="nobody")
+
+
+def test_every_command_has_options_and_a_function():
+    assert HISTORY.keys() == COMMANDS.keys()
+    assert UPKEEP.keys() == ON_THE_TREE.keys()

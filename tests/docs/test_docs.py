@@ -20,6 +20,7 @@ from benchmarks.__main__ import SUITES
 from tests.docs.markdown import ROOT, Block, Page, all_pages, read_page
 from tests.docs.tables import option_table
 from tests.monitors.hand_made import COMMITTED
+from ttt.branching.options import FsckOptions
 from ttt.cli import COMMANDS
 from ttt.core.backbone import BACKBONES
 from ttt.core.gate import GATE_CHECKS, WRITE_CHECKS
@@ -39,6 +40,7 @@ from ttt.spine.change import Outcome
 from ttt.text_lm.starter import StarterOptions
 from ttt.text_lm.tokenizer_command import COMMANDS as TOKENIZER_COMMANDS
 from ttt.text_lm.train_options import TrainOptions
+from ttt_ssm_nano.phase1_branching_muon import COMMANDS as NANO_COMMANDS
 
 PAGES = all_pages()
 SPANS = {span for page in PAGES for span in page.spans}
@@ -46,12 +48,16 @@ README = PAGES[0]
 SENTRY_SPANS = set(read_page(ROOT / "docs/sentry.md").spans)
 TESTED = [block for page in PAGES for block in page.blocks if block.tag == "bash tested"]
 BLOCK_SECONDS_MAX = 60
+NANO_OPTIONS = tuple(NANO_COMMANDS.values())
 OPTIONS = {
     "run_monitor.py": (MonitorOptions,),
     "ttt monitor": (MonitorOptions,),
     "ttt train": (TrainOptions,),
     "ttt tokenizer": tuple(model for model, _ in TOKENIZER_COMMANDS.values()),
     "ttt doctor": (DoctorOptions,),
+    "ttt nano": NANO_OPTIONS,
+    "ttt_ssm_nano/phase1_branching_muon.py": NANO_OPTIONS,
+    "ttt fsck": (FsckOptions,),
     "ttt.text_lm.train": (TrainOptions,),
     "ttt.text_lm.starter": (StarterOptions,),
     "./start.sh": (MonitorOptions,),
@@ -105,7 +111,7 @@ def documented_options() -> set[str]:
     return {word for span in SPANS for word in re.findall(r"--[a-z][\w-]*+(?!…)", span)}
 
 
-@pytest.mark.parametrize("model", [MonitorOptions, TrainOptions, DoctorOptions])
+@pytest.mark.parametrize("model", [*NANO_OPTIONS, MonitorOptions, TrainOptions, DoctorOptions])
 def test_every_option_is_documented(model):
     assert spellings(model) - documented_options() - idle_negations(model) == set()
 

@@ -38,7 +38,6 @@ from ttt.branching.replay import state_at, state_of
 from ttt.branching.revert import revert
 from ttt.branching.workshop import Workshop
 from ttt.errors import ConfigError, NotFoundError
-from ttt.lib.flags import Options
 from ttt.spine.change import Outcome
 from ttt.store.commits import Place
 from ttt.store.domains import sessions_folder
@@ -280,19 +279,19 @@ def _made(session: Session, how: str) -> Answer:
     return Answer.of_fields(plain)
 
 
-COMMANDS: Final[Mapping[str, tuple[type[Options], Command]]] = MappingProxyType(
+COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
     {
-        "fork_session": (o.ForkOptions, fork_command),
-        "list_sessions": (o.ListOptions, list_command),
-        "show_session": (o.ShowOptions, show_command),
-        "log": (o.LogOptions, log_command),
-        "diff": (o.DiffOptions, diff_command),
-        "checkout": (o.CheckoutOptions, checkout_command),
-        "tag": (o.TagOptions, tag_command),
-        "revert": (o.RevertOptions, revert_command),
-        "bisect": (o.BisectOptions, bisect_command),
-        "blame": (o.BlameOptions, blame_command),
-        "merge": (o.MergeOptions, merge_command),
+        "fork_session": fork_command,
+        "list_sessions": list_command,
+        "show_session": show_command,
+        "log": log_command,
+        "diff": diff_command,
+        "checkout": checkout_command,
+        "tag": tag_command,
+        "revert": revert_command,
+        "bisect": bisect_command,
+        "blame": blame_command,
+        "merge": merge_command,
     }
 )
-"""Commands on the history, by name: their options and what they do."""
+"""What each command on the history does; `options.py` has their options."""

@@ -6,13 +6,12 @@ from itertools import islice
 from typing import Final
 
 from ttt.branching.lineage import Entry, taken_back
+from ttt.branching.pages import PAGE_MAX
 from ttt.errors import ConfigError
 from ttt.store.commits import Place
 from ttt.store.sessions import Session, open_session, read_commits
 from ttt.store.tags import tags_of
 
-PAGE_MAX: Final = 500
-"""Lines of one page."""
 STRETCH: Final = 64
 """Commits read at a time."""
 

@@ -3,13 +3,14 @@
 A commit is named by its number, `head`, `head~2` or a tag; `OTHER:` before it, in another session.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from ttt.branching.fork import OptimizerChoice
-from ttt.branching.history import PAGE_MAX
+from ttt.branching.pages import PAGE_MAX
 from ttt.lib.flags import CommandOptions
 
 Share = Annotated[float, Field(ge=0)]
@@ -73,7 +74,7 @@ class ForkOptions(CommandOptions):
     """Let the update rule's memory start afresh."""
 
     @property
-    def optimizer(self) -> OptimizerChoice:
+    def optimizer(self) -> Literal["copy", "reset"]:
         """What becomes of the rule's memory."""
         return "reset" if self.reset_optimizer else "copy"
 
@@ -187,3 +188,31 @@ class ImportOptions(SessionOptions):
     in a child process with limits, because opening one can run code."""
     like: str = ""
     """The session that `.pt` weights belong to: the new one takes its model and settings."""
+
+
+HISTORY: Final[Mapping[str, type[CommandOptions]]] = MappingProxyType(
+    {
+        "fork_session": ForkOptions,
+        "list_sessions": ListOptions,
+        "show_session": ShowOptions,
+        "log": LogOptions,
+        "diff": DiffOptions,
+        "checkout": CheckoutOptions,
+        "tag": TagOptions,
+        "revert": RevertOptions,
+        "bisect": BisectOptions,
+        "blame": BlameOptions,
+        "merge": MergeOptions,
+    }
+)
+"""The commands on the history; `commands.py` has their functions."""
+UPKEEP: Final[Mapping[str, type[CommandOptions]]] = MappingProxyType(
+    {
+        "gc": GcOptions,
+        "fsck": FsckOptions,
+        "repair": RepairOptions,
+        "export": ExportOptions,
+        "import": ImportOptions,
+    }
+)
+"""The commands on the tree; `store_commands.py` has their functions."""

@@ -11,7 +11,6 @@ from ttt.branching.commands import Command
 from ttt.branching.pt_transfer import like_session
 from ttt.branching.transfer import export_session, import_session
 from ttt.branching.workshop import Workshop
-from ttt.lib.flags import Options
 from ttt.store import fsck, gc, repair
 from ttt.store.sessions import open_session
 
@@ -65,13 +64,13 @@ def import_command(options: o.ImportOptions, workshop: Workshop) -> Answer:
     return Answer.of_fields(plain_session(session, {}))
 
 
-COMMANDS: Final[Mapping[str, tuple[type[Options], Command]]] = MappingProxyType(
+COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
     {
-        "gc": (o.GcOptions, gc_command),
-        "fsck": (o.FsckOptions, fsck_command),
-        "repair": (o.RepairOptions, repair_command),
-        "export": (o.ExportOptions, export_command),
-        "import": (o.ImportOptions, import_command),
+        "gc": gc_command,
+        "fsck": fsck_command,
+        "repair": repair_command,
+        "export": export_command,
+        "import": import_command,
     }
 )
-"""Commands on the tree, by name: their options and what they do."""
+"""What each command on the tree does; `options.py` has their options."""
