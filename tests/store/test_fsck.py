@@ -73,12 +73,12 @@ def test_every_flipped_bit_of_a_tree_is_found_or_harmless(tmp_path):
         data = path.read_bytes()
         is_view = path.parent.parent.name in ("sessions", "text_sessions")
         is_view = is_view and path.suffix != ".safetensors"  # Those are the blob by another name.
-        for place in range(flips % 7, len(data), 1 + len(data) // 12):
+        for place in range(flips % 7, len(data), 1 + len(data) // 6):
             flip(path, place, 1 << (place % 8))
             assert _is_told(tmp_path, is_view=is_view), f"{path} at {place}"
             path.write_bytes(data)
             flips += 1
-    assert flips > 350
+    assert flips > 200
     assert fsck(tmp_path).ok
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +12,9 @@ from ttt.store.tensor_files import (
     TENSORS_MAX,
     TensorSpec,
     decode,
+    decode_arrays,
     encode,
+    encode_arrays,
     read_header,
     specs_of,
 )
@@ -188,3 +191,81 @@ def test_tensors_of_another_model_are_refused(other):
 def test_tensors_of_the_expected_model_are_read():
     assert set(decode(encode(MODEL), where="f", expected=specs_of(MODEL))) == {"w", "b"}
     assert specs_of(MODEL)["w"] == TensorSpec(dtype="F32", shape=(2, 3))
+
+
+# --- arrays ---------------------------------------------------------------------------------------
+
+ARRAY_TYPES = ["?", "u1", "i1", "i2", "i4", "i8", "f2", "f4", "f8"]
+
+
+@pytest.mark.parametrize("dtype", ARRAY_TYPES)
+def test_every_type_of_array_comes_back_bit_for_bit(dtype):
+    array = np.array([[0, 1, 1], [1, 0, 1]]).astype(dtype)
+    data = encode_arrays({"a.b-c_0": array, "empty": array[:0], "scalar": array[0, 1]})
+    back = decode_arrays(data, "f")
+    assert back["a.b-c_0"].dtype == array.dtype
+    assert back["a.b-c_0"].tobytes() == array.tobytes()
+    assert (back["empty"].shape, back["scalar"].shape) == ((0, 3), ())
+    assert not back["a.b-c_0"].flags.writeable
+
+
+def test_arrays_and_tensors_of_equal_values_give_the_same_bytes():
+    weight = torch.randn(3, 5, dtype=torch.float64)
+    assert encode_arrays({"w": weight.numpy()}) == encode({"w": weight})
+
+
+def test_equal_arrays_give_equal_bytes_whatever_their_order_and_strides():
+    a, b = np.arange(15.0).reshape(3, 5), np.arange(4)
+    turned = np.ascontiguousarray(a.T).T
+    assert not turned.flags.c_contiguous
+    assert encode_arrays({"a": a, "b": b}) == encode_arrays({"b": b, "a": turned})
+
+
+def test_arrays_that_share_memory_come_back_as_two_values():
+    a = np.arange(4.0)
+    back = decode_arrays(encode_arrays({"a": a, "b": a[:2]}), "f")
+    assert (back["a"].tolist(), back["b"].tolist()) == ([0, 1, 2, 3], [0, 1])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_an_array_that_is_not_finite_is_neither_written_nor_read(bad):
+    with pytest.raises(ConfigError, match="'a' holds NaN or infinity"):
+        encode_arrays({"a": np.array([1.0, bad])})
+    with pytest.raises(CorruptArtifactError, match="'a' holds NaN or infinity"):
+        decode_arrays(forged({"a": entry()}, np.float32(bad).tobytes()), "f")
+
+
+@pytest.mark.parametrize("array", [np.zeros(1, ">f8"), np.zeros(1, "c16"), np.array(["x"])])
+def test_an_array_of_a_type_that_cannot_be_saved_is_refused(array):
+    with pytest.raises(ConfigError, match=r"'a' of type .* cannot be saved; convert it"):
+        encode_arrays({"a": array})
+
+
+def test_an_array_under_a_name_that_could_be_a_path_is_refused():
+    with pytest.raises(ConfigError, match="name"):
+        encode_arrays({"../x": np.zeros(1)})
+
+
+def test_a_type_that_arrays_do_not_have_is_told():
+    with pytest.raises(CorruptArtifactError, match="f holds BF16"):
+        decode_arrays(forged({"a": entry(0, 2, "BF16")}, b"\0\0"), "f")
+
+
+@pytest.mark.parametrize("name", BAD_HEADERS)
+def test_a_hostile_header_is_refused_before_any_array_is_built(name):
+    with pytest.raises(CorruptArtifactError, match="f is not a valid safetensors file"):
+        decode_arrays(BAD_HEADERS[name], "f")
+
+
+def test_arrays_of_another_model_are_refused():
+    expected = {"w": TensorSpec(dtype="F64", shape=(2,))}
+    data = encode_arrays({"w": np.zeros(2)})
+    assert list(decode_arrays(data, "f", expected)) == ["w"]
+    for other in (
+        {"w": np.zeros(3)},
+        {"w": np.zeros(2, "f4")},
+        {},
+        {"w": np.zeros(2), "x": np.zeros(1)},
+    ):
+        with pytest.raises(SignatureMismatchError, match="different model"):
+            decode_arrays(encode_arrays(other), "f", expected)
