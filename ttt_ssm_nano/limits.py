@@ -1,4 +1,4 @@
-"""How large anything in this package may be; it imports nothing, so that `--help` answers at once."""
+"""How large anything in this package may be. It imports nothing, so `--help` answers at once."""
 
 from typing import Final
 
