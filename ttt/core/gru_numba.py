@@ -86,30 +86,36 @@ def project(h_D: Array, w_DG: Array, b_G: Array, out_G: Array) -> None:
 
 
 @compiled
+def advance(in_G: Array, carried_G: Array, h_D: Array) -> None:
+    """One token: `h_D` is overwritten by the next state."""
+    width = h_D.size
+    gates_H = np.empty(2 * width, np.float32)
+    new_D = np.empty(width, np.float32)
+    in_new_D, carried_new_D = in_G[2 * width :], carried_G[2 * width :]
+    # logistic(x) = (1 + tanh(x / 2)) / 2 for the reset and the update gate.
+    for g in range(2 * width):
+        gates_H[g] = HALF * (in_G[g] + carried_G[g])
+    _tanh(gates_H)
+    for d in range(width):
+        new_D[d] = in_new_D[d] + (HALF + HALF * gates_H[d]) * carried_new_D[d]
+    _tanh(new_D)
+    update_D = gates_H[width:]
+    for d in range(width):
+        keep = HALF + HALF * update_D[d]
+        h_D[d] = new_D[d] + keep * (h_D[d] - new_D[d])
+
+
+@compiled
 def run(gates_in_BLG: Array, w_DG: Array, b_G: Array, h_BD: Array, out_BLD: Array) -> None:
     """State after each token in `out_BLD`; `h_BD` is carried on in place."""
     batch, length, width = out_BLD.shape
     carried_G = np.empty(3 * width, np.float32)
-    gates_H = np.empty(2 * width, np.float32)
-    new_D = np.empty(width, np.float32)
     for b in range(batch):
         h_D = h_BD[b]
         for t in range(length):
-            in_G, out_D = gates_in_BLG[b, t], out_BLD[b, t]
-            in_new_D, carried_new_D = in_G[2 * width :], carried_G[2 * width :]
             project(h_D, w_DG, b_G, carried_G)
-            # logistic(x) = (1 + tanh(x / 2)) / 2 for the reset and the update gate.
-            for g in range(2 * width):
-                gates_H[g] = HALF * (in_G[g] + carried_G[g])
-            _tanh(gates_H)
-            for d in range(width):
-                new_D[d] = in_new_D[d] + (HALF + HALF * gates_H[d]) * carried_new_D[d]
-            _tanh(new_D)
-            update_D = gates_H[width:]
-            for d in range(width):
-                keep = HALF + HALF * update_D[d]
-                h_D[d] = new_D[d] + keep * (h_D[d] - new_D[d])
-                out_D[d] = h_D[d]
+            advance(gates_in_BLG[b, t], carried_G, h_D)
+            out_BLD[b, t] = h_D
 
 
 def states(gates_in_BLG: Tensor, w_DG: Tensor, b_G: Tensor, h0_BD: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ def _highest(row_T: Floats) -> np.float32:
 
 
 @compiled
-def _exponential(x: np.float32) -> np.float32:
+def exponential(x: np.float32) -> np.float32:
     """`exp(x)` of a number that is not above 0."""
     x = LOWEST if x < LOWEST else x  # noqa: FURB136  NaN goes through.
     shifted = x * LOG2_E + ROUNDING
@@ -127,7 +127,7 @@ def exponentiate_tile(
             running_3[TOP] = highest
         top = np.float32(running_3[TOP])
         for i in range(tile):
-            row_T[i] = _exponential(row_T[i] - top)
+            row_T[i] = exponential(row_T[i] - top)
         running_3[TOTAL] += _sum(row_T)
 
 
@@ -170,6 +170,6 @@ def log_probabilities(
         row_V, target = logits_NV[n], targets_N[n]
         top = _highest(row_V)
         for i in range(row_V.size):
-            scratch_V[i] = _exponential(row_V[i] - top)
+            scratch_V[i] = exponential(row_V[i] - top)
         hit = row_V[target] if 0 <= target < row_V.size else np.float32(np.nan)
         log_probs_N[n] = hit - np.float64(top) - np.log(np.float64(_sum(scratch_V)))

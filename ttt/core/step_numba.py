@@ -14,7 +14,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from ttt.core.gru_numba import project, run
+from ttt.core.gru_numba import advance, project
+from ttt.core.softmax_numba import exponential
 from ttt.lib.compiled import compiled
 
 Array = npt.NDArray[np.float32]
@@ -43,20 +44,35 @@ def gru_step(
 
     `w_XG` holds the input's weights above the carried ones (X = D + H), `b_2G` their biases.
     """
-    width, hidden = x_D.size, h_H.size
+    width = x_D.size
     u_D = np.empty_like(x_D)
     in_G = np.empty_like(b_2G[0])
-    y_H = np.empty_like(h_H)
+    carried_G = np.empty_like(b_2G[1])
     normalise(x_D, norm_D, u_D)
     project(u_D, w_XG[:width], b_2G[0], in_G)
-    run(
-        in_G.reshape((1, 1, 3 * hidden)),
-        w_XG[width:],
-        b_2G[1],
-        h_H.reshape((1, hidden)),
-        y_H.reshape((1, 1, hidden)),
-    )
-    project(y_H, w_out_HD, x_D, x_D)
+    project(h_H, w_XG[width:], b_2G[1], carried_G)
+    advance(in_G, carried_G, h_H)
+    project(h_H, w_out_HD, x_D, x_D)
+
+
+@compiled
+def advance_ssm(in_E: Array, s_H: Array, y_H: Array) -> None:
+    """One token: `s_H` is overwritten by the next state, `y_H` by what is read from it."""
+    hidden = s_H.size
+    value_H, gate_H, logit_H = in_E[:hidden], in_E[hidden : 2 * hidden], in_E[2 * hidden :]
+    for h in range(hidden):
+        # Both logistic functions from one exponential that cannot overflow; 1 - decay would round
+        # away what is left where the decay is close to one.
+        small = exponential(-abs(logit_H[h]))
+        large = ONE / (ONE + small)
+        rest = small * large
+        decay = large if logit_H[h] > 0 else rest
+        fresh = rest if logit_H[h] > 0 else large
+        s_H[h] = decay * s_H[h] + fresh * value_H[h]
+    for h in range(hidden):
+        small = exponential(-abs(gate_H[h]))
+        large = ONE / (ONE + small)
+        y_H[h] = s_H[h] * gate_H[h] * (large if gate_H[h] > 0 else small * large)
 
 
 @compiled
@@ -64,19 +80,38 @@ def ssm_step(
     x_D: Array, s_H: Array, norm_D: Array, w_in_DE: Array, b_in_E: Array, w_out_HD: Array
 ) -> None:
     """One token through a residual SSM layer; `x_D` and `s_H` are overwritten."""
-    hidden = s_H.size
     u_D = np.empty_like(x_D)
     in_E = np.empty_like(b_in_E)
     y_H = np.empty_like(s_H)
     normalise(x_D, norm_D, u_D)
     project(u_D, w_in_DE, b_in_E, in_E)
-    for h in range(hidden):
-        value, gate, logit = in_E[h], in_E[hidden + h], in_E[2 * hidden + h]
-        # Both logistic functions from one exponential that cannot overflow; 1 - decay would round
-        # away what is left where the decay is close to one.
-        small = math.exp(-abs(logit))
-        large = ONE / (ONE + small)
-        decay, fresh = (large, small * large) if logit > 0 else (small * large, large)
-        s_H[h] = decay * s_H[h] + fresh * value
-        y_H[h] = s_H[h] * gate / (ONE + math.exp(-gate))
+    advance_ssm(in_E, s_H, y_H)
     project(y_H, w_out_HD, x_D, x_D)
+
+
+@compiled
+def advance_rows(in_BG: Array, carried_BG: Array, h_BH: Array) -> None:
+    """One token of each of many sequences through the gates of a GRU layer; `h_BH` in place."""
+    for b in range(h_BH.shape[0]):
+        advance(in_BG[b], carried_BG[b], h_BH[b])
+
+
+@compiled
+def advance_ssm_rows(in_BE: Array, s_BH: Array, y_BH: Array) -> None:
+    """One token of each of many sequences through the middle of an SSM layer; `s_BH` in place."""
+    for b in range(s_BH.shape[0]):
+        advance_ssm(in_BE[b], s_BH[b], y_BH[b])
+
+
+@compiled
+def normalise_rows(x_BD: Array, weight_D: Array, out_BD: Array) -> None:
+    """The RMS norm of each row."""
+    for b in range(x_BD.shape[0]):
+        normalise(x_BD[b], weight_D, out_BD[b])
+
+
+@compiled
+def project_rows(h_BD: Array, w_BDD: Array, out_BD: Array) -> None:
+    """`out = h + h w` for each row with a matrix of its own, stored (in, out)."""
+    for b in range(h_BD.shape[0]):
+        project(h_BD[b], w_BDD[b], h_BD[b], out_BD[b])
