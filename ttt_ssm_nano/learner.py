@@ -211,7 +211,8 @@ class Learner:
         """Take a learned buffer out of the session, exactly, without replaying anything.
 
         The result has the weights and the memory of a session that read the buffer and did not
-        learn from it, given that the later updates were accepted or refused as they were.
+        learn from it, given that what became of the later buffers (kept, refused, begun anew from
+        the base) would have been the same.
 
         Args:
             state: The session; the buffer is in its sums.
@@ -219,9 +220,14 @@ class Learner:
             number: The number of the chunk, as its event says (`chunk`).
 
         Raises:
-            ConfigError: The rule keeps no sums, or the chunk cannot be in them.
+            ConfigError: The rule keeps no sums, the session has not read such a chunk, or what it
+                taught cannot be told apart any more.
         """
         self._check(state, chunk)
+        if not 0 <= number < state.chunks_read:
+            raise ConfigError(
+                f"This session has read chunks 0 to {state.chunks_read - 1}, and no {number}."
+            )
         holder = PlasticHolder(state)
         change = PlasticUpdate(
             kind=UNLEARN_KIND,
@@ -232,7 +238,7 @@ class Learner:
         if receipt.outcome is not Outcome.COMMITTED:
             raise ConfigError(
                 f"Chunk {number} cannot be taken out ({', '.join(receipt.reasons)}): what would "
-                "be left is no sum of squares. Was it learned in this session?"
+                "be left is no sum of squares. Is this the input that was learned?"
             )
         return holder.state
 

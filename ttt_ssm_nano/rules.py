@@ -67,7 +67,7 @@ class LeastSquares:
     def __init__(self, config: OnlineConfig, base: NanoBase) -> None:
         if config.plastic != "readout":
             raise ConfigError("rls moves the readout only; choose muon or sgd with plastic=all.")
-        self._config, self._size = config, base.size
+        self._config, self._base_W_o_YS = config, base.W_o_YS
 
     def start(self, weights: Mapping[str, Array]) -> dict[str, Array]:
         """Empty sums, held at the weights that stand."""
@@ -99,7 +99,7 @@ class LeastSquares:
         }
 
     def without(self, state: NanoState, statistics: tuple[Array, Array], number: int) -> NanoState:
-        """A session whose sums hold a chunk, without it.
+        """A session without a chunk that it learned.
 
         Args:
             state: The session.
@@ -107,13 +107,16 @@ class LeastSquares:
             number: The chunk's number.
 
         Raises:
-            ConfigError: The chunk cannot be in the sums.
+            ConfigError: What the chunk taught cannot be told apart any more.
         """
         arrays, factor = state.arrays, self._config.forgetting
         numbers = [int(one) for one in arrays[NUMBERS] if one != UNKNOWN]
-        times, unfade = _fadings(numbers, chunks=int(arrays[CHUNKS][0]), number=number)
-        if factor == 1.0:
-            times = unfade = 0
+        chunks = int(arrays[CHUNKS][0])
+        complete = len(numbers) >= chunks
+        if number not in numbers and (complete or number > min(numbers, default=number)):
+            self._refuse_anchored(arrays[ANCHOR], number)
+            return state  # Nothing of it is in the sums: it was never learned, or given up since.
+        times, unfade = (0, 0) if factor == 1.0 else _fadings(numbers, chunks, number)
         gram = arithmetic.take_out(arrays[GRAM], factor, times, unfade, statistics[0])
         cross = arithmetic.take_out(arrays[CROSS], factor, times, unfade, statistics[1])
         solved = arithmetic.solve(gram[None], cross[None], arrays[ANCHOR][None], self._config.ridge)
@@ -126,6 +129,13 @@ class LeastSquares:
             NUMBERS: np.array([UNKNOWN] * (NUMBERS_KEPT - len(left)) + left),
         }
         return NanoState(arrays={**arrays, **{n: frozen(a) for n, a in changed.items()}})
+
+    def _refuse_anchored(self, anchor_YS: Array, number: int) -> None:
+        if not np.array_equal(anchor_YS, self._base_W_o_YS):
+            raise ConfigError(
+                f"Chunk {number} is in no sum of this session, but its memory was reset or merged "
+                "since, and what it knew then went into the anchor; replay it without the chunk."
+            )
 
     def statistics(self, h_NTS: Array, y_NTY: Array) -> tuple[Array, Array]:
         """What a buffer adds to the sums: each step is counted once, though buffers overlap."""
@@ -202,7 +212,7 @@ def plastic_names(config: OnlineConfig) -> tuple[str, ...]:
     return WEIGHTS if config.plastic == "all" else ("plastic.W_o",)
 
 
-def _fadings(numbers: Sequence[int], *, chunks: int, number: int) -> tuple[int, int]:
+def _fadings(numbers: Sequence[int], chunks: int, number: int) -> tuple[int, int]:
     """How often a chunk's share has faded, and how often too often the rest has without it.
 
     Args:
@@ -210,19 +220,14 @@ def _fadings(numbers: Sequence[int], *, chunks: int, number: int) -> tuple[int, 
         chunks: How many there are in all.
         number: The one to take out.
     """
-    if not numbers or number > numbers[-1] or number < 0:
-        raise ConfigError(f"Chunk {number} is not among what this session has learned.")
-    if number not in numbers and (number >= numbers[0] or len(numbers) >= chunks):
-        raise ConfigError(f"Chunk {number} was not learned; there is nothing to take out.")
-    newest = numbers[-1]
-    if number < newest or chunks == 1:
-        return newest - number, 0
+    if numbers and (number < numbers[-1] or chunks == 1):
+        return numbers[-1] - number, 0
     if len(numbers) < 2:
         raise ConfigError(
-            f"Chunk {number} is the newest, and which one came before is not remembered; go back "
-            "to the commit before it."
+            f"Chunk {number} is among the newest, and which ones came before is not remembered; "
+            "go back to the commit before it."
         )
-    return 0, newest - numbers[-2]
+    return 0, numbers[-1] - numbers[-2]
 
 
 def _buffer(name: str) -> str:
