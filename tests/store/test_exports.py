@@ -9,7 +9,7 @@ import pytest
 
 from tests.store.faults import Killed, failing_call
 from ttt.errors import ConfigError, StorageError
-from ttt.store.exports import check_output, write_output
+from ttt.store.exports import check_output, write_output, write_output_folder
 
 
 def test_a_new_file_is_written_and_an_old_one_replaced(tmp_path):
@@ -85,3 +85,42 @@ def test_an_old_file_survives_a_disk_that_fails(tmp_path, mode):
 def test_a_folder_that_cannot_be_written_is_found_before_the_work(tmp_path):
     with failing_call(1, "ENOSPC"), pytest.raises(StorageError, match="the disk is full"):
         check_output(tmp_path / "out.json")
+
+
+FILES = {"a.json": b"1", "b.bin": b"22"}
+
+
+def test_a_new_folder_is_written_and_one_that_is_there_never_touched(tmp_path):
+    path = tmp_path / "out"
+    write_output_folder(path, FILES)
+    assert {one.name: one.read_bytes() for one in path.iterdir()} == FILES
+    assert list(tmp_path.iterdir()) == [path]
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").write_bytes(b"kept")
+    for name in ("out", "empty", "link", "file"):
+        with pytest.raises(ConfigError, match="something stands there; name a new folder"):
+            write_output_folder(tmp_path / name, {"c": b""})
+    with pytest.raises(ConfigError, match="there is no folder"):
+        write_output_folder(tmp_path / "none" / "out", FILES)
+    assert {one.name: one.read_bytes() for one in path.iterdir()} == FILES
+
+
+def test_a_bare_name_of_a_folder_means_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_output_folder(Path("out"), FILES)
+    assert (tmp_path / "out" / "a.json").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("mode", ["ENOSPC", "EIO", "killed"])
+def test_a_folder_is_there_whole_or_not_at_all(tmp_path, mode):
+    for number in range(1, 40):
+        path = tmp_path / f"out{number}"
+        with failing_call(number, mode) as seen, suppress(StorageError, Killed):
+            write_output_folder(path, FILES)
+        if path.exists():
+            assert {one.name: one.read_bytes() for one in path.iterdir()} == FILES
+        if len(seen) < number:
+            assert path.exists()
+            return
+    pytest.fail("never got through")
