@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ttt.errors import ConfigError, CorruptArtifactError
+from ttt.lib import strict_json
 from ttt.store import _files, layout, signed
 from ttt.store.blobs import BlobRef
 from ttt.store.domains import Domain, commits_folder
@@ -91,14 +92,15 @@ def seal(commit: Commit) -> tuple[Commit, bytes]:
         ConfigError: Its event is no JSON, or too long.
     """
     plain = _plain(commit)
-    data = signed.seal(plain)
+    total = signed.digest_of(plain)
+    data = strict_json.dumps({**plain, signed.SUM: total}, indent=None)
     if len(data) > COMMIT_BYTES_MAX:
         raise ConfigError(
             f"A commit of {len(data)} bytes is too long; {COMMIT_BYTES_MAX} is the most. Keep "
             "long things in the state or in a run."
         )
     digest = hashlib.sha256(data).hexdigest()
-    return replace(commit, sum=signed.digest_of(plain), digest=digest), data
+    return replace(commit, sum=total, digest=digest), data
 
 
 def numbers(folder: Path) -> list[int]:

@@ -67,7 +67,7 @@ def prepare(root: Path) -> Path:
 
 def unfinished(root: Path) -> Path:
     """A new name in the folder for unfinished work of a tree that was prepared."""
-    return root.joinpath("tmp", _files.unique_name())
+    return Path(f"{root}/tmp/{_files.unique_name()}")
 
 
 def check_format(root: Path) -> bool:

@@ -232,18 +232,18 @@ def _is_link(views: Views, name: str) -> bool:
     return _is(path, blobs.read_blob(views.root, views.head.blob))
 
 
-def _replace(views: Views, name: str, create: Callable[[Path], None]) -> None:
+def _replace(views: Views, name: str, create: Callable[[str], None]) -> None:
     """Put a new file in place of a view; nothing waits for the disk."""
-    unfinished = layout.unfinished(views.root)
+    unfinished = str(layout.unfinished(views.root))
     try:
         create(unfinished)
-        os.replace(unfinished, views.folder / name)
+        os.replace(unfinished, f"{views.folder}/{name}")
     finally:
         with contextlib.suppress(OSError):
             os.unlink(unfinished)
 
 
-def _create(path: Path, *, data: bytes) -> None:
+def _create(path: str, *, data: bytes) -> None:
     descriptor = os.open(path, _files.CREATE, _files.FILE_MODE)
     try:
         _files.write_all(descriptor, data)
@@ -251,7 +251,7 @@ def _create(path: Path, *, data: bytes) -> None:
         os.close(descriptor)
 
 
-def _link(path: Path, *, views: Views) -> None:
+def _link(path: str, *, views: Views) -> None:
     """Another name for the head's blob; a copy where the file system allows no more names."""
     try:
         os.link(blobs.blob_path(views.root, views.head.blob), path, follow_symlinks=False)
