@@ -62,12 +62,16 @@ class Stepper(Protocol):
 
 def make_stepper(model: LanguageModel) -> Stepper:
     """The fastest stepper for this model. It copies the weights: keep it for the base's life."""
-    compiles = (
+    return CompiledStepper(model) if compiles(model) else NaiveStepper(model)
+
+
+def compiles(model: LanguageModel) -> bool:
+    """Whether the compiled loops were written for this model, its precision and its device."""
+    return (
         type(model.backbone) in (GruBackbone, SsmBackbone)
         and model.head_VD.dtype == torch.float32
         and scan_path(model.head_VD.device.type) == "numba"
     )
-    return CompiledStepper(model) if compiles else NaiveStepper(model)
 
 
 class NaiveStepper:

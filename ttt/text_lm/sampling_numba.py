@@ -3,8 +3,7 @@
 Import this late: it imports numba. The k likeliest are found in two steps. The scores are dealt to
 G lanes and each lane's highest is kept: a pass without branches. A bound that k of those G reach
 is a bound that the k likeliest reach, so only lanes that reach it are looked into, and only what
-is found there is put in order. The exponential of a row is a polynomial: the library's would be
-called for one number at a time.
+is found there is put in order.
 
 Shapes: B sequences, V vocabulary, K ids that are kept, F ids that are never drawn, G lanes.
 """
@@ -14,6 +13,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from ttt.core.softmax_numba import exponential
 from ttt.lib.compiled import compiled, compiled_sum
 
 Floats = npt.NDArray[np.float32]
@@ -22,28 +22,12 @@ Ids = npt.NDArray[np.int64]
 
 FLOOR = np.float32(-80.0)
 """Below it, an exponential is 0: a share of 1e-35."""
-LOG2_E = np.float32(math.log2(math.e))
-LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
-"""Together ln 2; the first has so few digits that its multiples are exact."""
-HALF, ONE, BIAS, MANTISSA_BITS = np.float32(0.5), np.float32(1.0), np.int32(127), np.int32(23)
-REST = tuple(
-    np.float32(c)
-    for c in (
-        1.9875691500e-4,
-        1.3981999507e-3,
-        8.3334519073e-3,
-        4.1665795894e-2,
-        1.6666665459e-1,
-        5.0000001201e-1,
-    )
-)
-"""Of `(exp(x) - 1 - x) / x^2` between -ln(2)/2 and ln(2)/2. Source: Cephes, `expf`."""
 LANES_MIN, LANES_PER_ID = 256, 4
 """Lanes at least, and for each id that is wanted: with fewer the bound would let more through."""
 HALVINGS = 16
 """Of a search for a bound; what is left of 80 nats is then .001."""
 FEW = 128
-"""Entries up to which an insertion sort is the faster one."""
+"""Ids up to which counting is faster than sorting."""
 
 
 @compiled
@@ -52,17 +36,8 @@ def _exponentials(x_V: Floats, highest: float, temperature: float, out_V: Floats
     shift, rate = np.float32(highest), np.float32(1.0 / temperature)
     for v in range(x_V.size):
         x = (x_V[v] - shift) * rate
-        lost = x < FLOOR
-        x = FLOOR if lost else x
-        whole = np.floor(x * LOG2_E + HALF)
-        rest = x - whole * LN2_HIGH - whole * LN2_LOW
-        series = REST[0] * rest + REST[1]
-        series = series * rest + REST[2]
-        series = series * rest + REST[3]
-        series = series * rest + REST[4]
-        series = series * rest + REST[5]
-        power = np.int32((np.int32(whole) + BIAS) << MANTISSA_BITS).view(np.float32)  # 2^whole
-        out_V[v] = np.float32(0.0) if lost else (series * rest * rest + rest + ONE) * power
+        power = exponential(x)
+        out_V[v] = np.float32(0.0) if x < FLOOR else power
 
 
 @compiled_sum
@@ -137,16 +112,15 @@ def _order(scores_V: Floats, ids_K: Ids) -> None:
         ids_K[:] = np.sort(ids_K)
         ids_K[:] = ids_K[np.argsort(-scores_V[ids_K], kind="mergesort")]
         return
-    for k in range(1, ids_K.size):
-        token_id, place = ids_K[k], k
-        score = scores_V[token_id]
-        while place > 0:
-            other = ids_K[place - 1]
-            if scores_V[other] > score or (scores_V[other] == score and other < token_id):
-                break
-            ids_K[place] = other
-            place -= 1
-        ids_K[place] = token_id
+    # Each id's place is the number of those before it, counted without a branch.
+    found_K, own_K = scores_V[ids_K], ids_K.astype(np.int32)
+    for k in range(found_K.size):
+        score, own, place = found_K[k], own_K[k], 0
+        for other in range(found_K.size):
+            before = found_K[other] > score
+            tie = found_K[other] == score and own_K[other] < own
+            place += 1 if before or tie else 0
+        ids_K[place] = own
 
 
 @compiled
@@ -221,7 +195,8 @@ def draw_rows(
         log_norm = highest + math.log(_mass(weights_V, 0.0))
         for f in range(never_F.size):
             row_V[never_F[f]] = -np.inf
-        _lanes(row_V, highest_G)
+            lane = never_F[f] % highest_G.size
+            highest_G[lane] = row_V[lane :: highest_G.size].max()
         ids_B[b], log_probs_B[b] = -1, np.nan
         # The ids below are places in an array, so nothing may go on from scores that have no order.
         if math.isfinite(log_norm) and highest_G.max() > -np.inf:
