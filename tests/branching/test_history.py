@@ -4,7 +4,7 @@ import pytest
 
 from tests.branching.toy import Toy, lesson, new_session, no_model, random_lessons, teach
 from ttt.branching.fork import fork
-from ttt.branching.history import STRETCH, log
+from ttt.branching.history import log
 from ttt.branching.lineage import shown
 from ttt.branching.revert import revert
 from ttt.errors import ConfigError
@@ -51,15 +51,29 @@ def test_what_was_taken_back_is_marked_while_it_stays_so(tmp_path):
     assert [line.entry.place.n for line in log(again) if line.taken_back] == [4]
 
 
-def test_a_page_near_the_head_reads_no_more_than_it_shows(tmp_path, monkeypatch):
-    session = teach(new_session(tmp_path), Toy(), random_lessons(2 * STRETCH))
+def test_a_page_reads_closely_what_it_shows_and_no_more(tmp_path, monkeypatch):
+    session = teach(new_session(tmp_path), Toy(), random_lessons(40))
     read = []
     real = sessions.commits.read
     monkeypatch.setattr(
         sessions.commits, "read", lambda *args: read.append(args[-1]) or real(*args)
     )
-    assert len(log(session, limit=10)) == 10
-    assert len(read) <= STRETCH + 2
+    assert names(log(session, offset=20, limit=5))[0] == "alice:20"
+    assert set(read) <= set(range(15, 21))  # And the one below, for its link.
+
+
+def test_a_revert_far_above_the_page_is_known_in_it(tmp_path):
+    toy = Toy()
+    parent = teach(new_session(tmp_path, "parent"), toy, random_lessons(6))
+    child = fork(parent, Place(session_id="parent", n=6), "child", lend=no_model)
+    target = Place(session_id="parent", n=3)
+    child = revert(child, target, method="replay", replayer=toy).session
+    child = teach(child, toy, random_lessons(4, seed=1))
+    page = log(child, offset=8, limit=3)
+    assert [(shown(line.entry.place), line.taken_back) for line in page] == [
+        ("parent:4", False), ("parent:3", True), ("parent:2", False),
+    ]  # fmt: skip
+    assert not any(line.taken_back for line in log(parent))
 
 
 @pytest.mark.parametrize(("offset", "limit"), [(-1, 5), (0, 0), (0, 501)])

@@ -105,6 +105,8 @@ def test_the_new_session_can_be_taught_forked_and_taken_back_from(exported, tmp_
     assert undone.exact
     dave = fork(undone.session, Place(session_id="carol", n=4), "dave", lend=no_model)
     assert dave.origin.root_session_id == "carol"
+    assert dave.model_signature == carol.model_signature
+    assert "imported" not in dave.origin.event
 
 
 def test_an_export_of_what_was_imported_keeps_each_stage_of_the_way(exported, tmp_path):

@@ -33,8 +33,8 @@ class Value:
     def fingerprint(self) -> str:
         return ref_of(self.data).sha256
 
-    def peak(self) -> float:
-        return max(float(np.abs(x).max()) for x in arrays_of(self.data).values())
+    def finite(self) -> bool:
+        return all(bool(np.isfinite(x).all()) for x in arrays_of(self.data).values())
 
 
 class NoJournal:
@@ -80,7 +80,7 @@ class Toy:
         update = PlasticUpdate(
             kind=kind, holder=PlasticHolder(Value(before)), propose=lambda _: Value(candidate)
         )
-        peak = Value(candidate).peak()
+        peak = max(float(np.abs(x).max()) for x in arrays_of(candidate).values())
         limit = self.tolerance if judged else np.inf
         verdict = Verdict(allowed=peak <= limit, reasons=("harm",) if peak > limit else ())
         return attempt(update, gate=[], probes=[lambda: verdict], journal=NoJournal())

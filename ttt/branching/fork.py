@@ -12,6 +12,8 @@ from ttt.store.commits import Place
 from ttt.store.sessions import Draft, Session, create_session
 
 OptimizerChoice: TypeAlias = Literal["copy", "reset"]
+HAPPENED = ("type", "optimizer", "imported", "weights_sha256")
+"""Fields of a first commit's event that are not handed on."""
 BRANCHES_MAX = 10_000
 """Names that `checkout` tries."""
 
@@ -50,11 +52,14 @@ def fork(
         check_model(origin, replayer)
         state = state_of(origin, place, lend)
         state = replayer.reset_memory(state) if optimizer == RESET else state
-    inherited = {
-        key: value for key, value in origin.origin.event.items() if key not in ("type", "optimizer")
-    }
-    draft = Draft(state=state, event={**inherited, "type": FORK, "optimizer": optimizer})
+    event = {**inherited(origin), "type": FORK, "optimizer": optimizer}
+    draft = Draft(state=state, event=event)
     return create_session(root, session.domain, child_id, draft=draft, parent=place)
+
+
+def inherited(session: Session) -> dict[str, object]:
+    """What a session's first commit says of its model and settings, not of what happened there."""
+    return {k: value for k, value in session.origin.event.items() if k not in HAPPENED}
 
 
 def checkout_name(place: Place, taken: Iterable[str]) -> str:

@@ -1,19 +1,15 @@
 """A session's log, newest first: read from the head backwards, no further than was asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-from typing import Final
 
-from ttt.branching.lineage import Entry, taken_back
+from ttt.branching.lineage import REVERT, Entry, taken_back
 from ttt.branching.pages import PAGE_MAX
 from ttt.errors import ConfigError
-from ttt.store.commits import Place
+from ttt.store.commit_search import commits_of_kind
+from ttt.store.commits import Commit, Place
 from ttt.store.sessions import Session, open_session, read_commits
-from ttt.store.tags import tags_of
-
-STRETCH: Final = 64
-"""Commits read at a time."""
+from ttt.store.tags import read_tags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +25,8 @@ class LogLine:
 def log(session: Session, *, offset: int = 0, limit: int = 50) -> list[LogLine]:
     """A page of a session's past, newest commit first, on through the sessions it was forked from.
 
+    Of the commits that are newer than the page, only reverts are read closely.
+
     Args:
         session: At its head.
         offset: Commits to leave out, counted from the head.
@@ -36,51 +34,49 @@ def log(session: Session, *, offset: int = 0, limit: int = 50) -> list[LogLine]:
 
     Raises:
         ConfigError: The page is out of range.
-        CorruptArtifactError: A commit is damaged.
+        CorruptArtifactError: A commit of the page is damaged.
     """
     if not (offset >= 0 and 1 <= limit <= PAGE_MAX):
         raise ConfigError(
             f"A page begins at 0 or later and has 1 to {PAGE_MAX} lines, not {offset} and {limit}."
         )
-    newest = list(islice(_backwards(session), offset + limit))
-    gone = {entry.place for entry in taken_back(reversed(newest))}
-    tags: dict[str, dict[int, list[str]]] = {}
-    lines = []
-    for entry in newest[offset:]:
-        name = entry.place.session_id
-        if name not in tags:
-            tags[name] = _by_commit(session, name)
-        lines.append(
-            LogLine(
-                entry=entry,
-                taken_back=entry.place in gone,
-                tags=tuple(tags[name].get(entry.place.n, ())),
-            )
+    newer: list[Entry] = []
+    page: list[Entry] = []
+    tags: dict[Place, list[str]] = {}
+    skip = offset
+    for part, stop in _stretches(session):
+        left_in_part = max(0, stop - skip)
+        newer += _entries(part, reversed(commits_of_kind(part, REVERT, left_in_part, stop)))
+        skip = max(0, skip - stop)
+        first = max(0, left_in_part - (limit - len(page)))
+        page += _entries(part, reversed(read_commits(part, first, left_in_part)))
+        for tag, n in read_tags(part).items():
+            tags.setdefault(Place(session_id=part.session_id, n=n), []).append(tag)
+        if len(page) == limit:
+            break
+    gone = {entry.place for entry in taken_back(reversed([*newer, *page]))}
+    return [
+        LogLine(
+            entry=entry,
+            taken_back=entry.place in gone,
+            tags=tuple(tags.get(entry.place, ())),
         )
-    return lines
+        for entry in page
+    ]
 
 
-def _backwards(session: Session) -> Iterator[Entry]:
-    """The lineage from the head back; each stretch is read when it is reached."""
+def _stretches(session: Session) -> Iterator[tuple[Session, int]]:
+    """The sessions of a lineage, newest first, and how many of each one's commits belong to it."""
     stop = session.head.n + 1
     while True:
-        start = max(0, stop - STRETCH)
-        for commit in reversed(read_commits(session, start, stop)):
-            place = Place(session_id=session.session_id, n=commit.n)
-            yield Entry(place=place, commit=commit)
-        stop = start
-        if stop == 0:
-            parent = commit.parent
-            if parent is None:
-                return
-            session = open_session(session.root, session.domain, parent.session_id)
-            stop = parent.n + 1
+        yield session, stop
+        parent = session.parent
+        if parent is None:
+            return
+        session = open_session(session.root, session.domain, parent.session_id)
+        stop = parent.n + 1
 
 
-def _by_commit(session: Session, session_id: str) -> dict[int, list[str]]:
-    """A session's tags by the commit they name."""
-    found: dict[int, list[str]] = {}
-    tags = tags_of(session.root, session.domain, session_id)
-    for tag, n in sorted(tags.items()):
-        found.setdefault(n, []).append(tag)
-    return found
+def _entries(session: Session, commits: Iterable[Commit]) -> list[Entry]:
+    name = session.session_id
+    return [Entry(place=Place(session_id=name, n=one.n), commit=one) for one in commits]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ttt.branching.arrays import PLASTIC
+from ttt.branching.fork import inherited
 from ttt.errors import InputError, NotFoundError, SignatureMismatchError
 from ttt.lib import strict_json
 from ttt.sandbox.pt_reading import read_pt
@@ -32,7 +33,6 @@ META_BYTES_MAX: Final = 1 << 16
 FORMAT: Final = "ttt-weights"
 VERSION: Final = 1
 ZIP: Final = b"PK\x03\x04"
-_NOT_INHERITED: Final = ("type", "optimizer", "imported")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +53,8 @@ def like_session(session: Session) -> Like:
         MissingBlobError: That state was pruned.
         CorruptArtifactError: It is damaged.
     """
-    event = {k: x for k, x in session.origin.event.items() if k not in _NOT_INHERITED}
-    return Like(state=read_blob(session.root, session.origin.blob), event=event)
+    state = read_blob(session.root, session.origin.blob)
+    return Like(state=state, event=inherited(session))
 
 
 def is_pt(path: Path) -> bool:
