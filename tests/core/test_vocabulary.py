@@ -6,7 +6,7 @@ import torch
 from ttt.core import softmax_numba
 from ttt.core import vocabulary as module
 from ttt.core.vocabulary import (
-    TILE,
+    TILE_LOGITS,
     errors_of_logits,
     errors_pass,
     log_probs_of_logits,
@@ -15,7 +15,17 @@ from ttt.core.vocabulary import (
     runs_compiled,
 )
 
-SIZES = [(1, 1, 1), (63, 60, 501), (5, 8, TILE), (7, 16, TILE + 1), (3, 5, 3 * TILE + 77)]
+TILE = 1024
+"""Tokens of a tile where there are as many positions as here."""
+ROWS = TILE_LOGITS // TILE
+SIZES = [
+    (1, 1, 1),
+    (63, 60, 501),
+    (ROWS, 8, TILE),
+    (ROWS, 16, TILE + 1),
+    (ROWS + 3, 5, 3 * TILE + 77),
+    (40, 5, 3 * TILE + 77),
+]
 
 
 def case(size, *, spread=1.0, seed=0):

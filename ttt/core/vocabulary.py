@@ -17,9 +17,11 @@ from torch import Tensor
 
 from ttt.core.scan import scan_path
 
-TILE: Final = 1024
-"""Tokens of one tile: the logits of a chunk of 128 tokens are half a megabyte then. Source: own
-measurement; 512 to 2048 differ by less than 2 %."""
+TILE_TOKENS: Final = 1024
+TILE_LOGITS: Final = 1 << 17
+"""Least tokens of one tile of the vocabulary, and the logits it holds where positions are few: half
+a megabyte, which fits the second cache level. Source: own measurement with `benchmarks/speed.py`;
+half and twice as much differ by less than the noise."""
 
 
 def errors_pass(
@@ -86,8 +88,7 @@ def errors_of_logits(
     if not runs_compiled(logits_NV, head_VD):
         return logits_NV.softmax(dim=1) @ head_VD - head_VD[targets_N]
     sums = _Sums(targets_N, head_VD, errors=True)
-    powers_NV = logits_NV.clone(memory_format=torch.contiguous_format)
-    sums.add(powers_NV, 0, head_VD)
+    sums.add(logits_NV.clone(memory_format=torch.contiguous_format), 0, head_VD)
     return sums.finished()[1]
 
 
@@ -102,11 +103,12 @@ def _tiled(
     adapted_ND: Tensor, targets_N: Tensor, head_VD: Tensor, *, errors: bool
 ) -> tuple[Tensor, Tensor]:
     sums = _Sums(targets_N, head_VD, errors=errors)
+    count, vocabulary = len(adapted_ND), len(head_VD)
+    size = min(vocabulary, max(TILE_TOKENS, TILE_LOGITS // count))
     # One buffer for all tiles: it stays in the caches, and with it what the next product reads.
-    buffer = adapted_ND.new_empty(len(adapted_ND) * min(TILE, len(head_VD)))
-    for first in range(0, len(head_VD), TILE):
-        tile_TD = head_VD[first : first + TILE]
-        logits_NT = buffer[: len(adapted_ND) * len(tile_TD)].view(len(adapted_ND), len(tile_TD))
+    buffer_NT = adapted_ND.new_empty(count, size)
+    for first, tile_TD in zip(range(0, vocabulary, size), head_VD.split(size), strict=True):
+        logits_NT = buffer_NT if len(tile_TD) == size else buffer_NT.new_empty(count, len(tile_TD))
         torch.mm(adapted_ND, tile_TD.T, out=logits_NT)
         sums.add(logits_NT, first, tile_TD)
     return sums.finished()
@@ -121,30 +123,40 @@ class _Sums:
         errors: Whether the errors are wanted.
     """
 
+    __slots__ = (
+        "_compiled",
+        "_errors",
+        "_head",
+        "_running",
+        "_targets",
+        "_weighted",
+        "weighted_ND",
+    )
+
     def __init__(self, targets_N: Tensor, head_VD: Tensor, *, errors: bool) -> None:
         from ttt.core import softmax_numba
 
-        width = head_VD.shape[1] if errors else 0
-        self.targets_N, self.head_VD = targets_N.numpy(), head_VD.numpy()
-        self.running_N3 = np.empty((len(targets_N), 3))
-        self.running_N3[:] = softmax_numba.START
-        self.weighted_ND = head_VD.new_zeros(len(targets_N), width)
-        self.errors = errors
+        self._compiled, self._errors = softmax_numba, errors
+        count, width = len(targets_N), head_VD.shape[1] if errors else 0
+        self.weighted_ND = head_VD.new_zeros(count, width)
+        # The same memory as the compiled loops see it.
+        self._targets, self._head = targets_N.numpy(), head_VD.numpy()
+        self._weighted = self.weighted_ND.numpy()
+        self._running = np.empty((count, 3))
+        self._running[:] = softmax_numba.START
 
     def add(self, logits_NT: Tensor, first: int, tile_TD: Tensor) -> None:
         """Take in a tile; its logits are lost."""
-        from ttt.core import softmax_numba
-
-        arrays = self.targets_N, self.running_N3, self.weighted_ND.numpy()
-        softmax_numba.exponentiate_tile(logits_NT.numpy(), first, *arrays)
-        if self.errors:
+        logits = logits_NT.numpy()
+        self._compiled.exponentiate_tile(
+            logits, first, self._targets, self._running, self._weighted
+        )
+        if self._errors:
             self.weighted_ND.addmm_(logits_NT, tile_TD)
 
     def finished(self) -> tuple[Tensor, Tensor]:
         """Log-probabilities and errors."""
-        from ttt.core import softmax_numba
-
-        log_probs_N = np.empty(len(self.targets_N), np.float32)
-        arrays = self.targets_N, self.head_VD, self.weighted_ND.numpy()
-        softmax_numba.finish(self.running_N3, *arrays, log_probs_N)
+        log_probs_N = np.empty(len(self._targets), np.float32)
+        arrays = self._running, self._targets, self._head, self._weighted
+        self._compiled.finish(*arrays, log_probs_N)
         return torch.from_numpy(log_probs_N), self.weighted_ND
