@@ -6,9 +6,11 @@ that hold the same are equal pictures.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from ttt.branching.lineage import lineage
 from ttt.errors import MissingBlobError, NotFoundError
 from ttt.store import layout, views
 from ttt.store.base import read_base
@@ -23,7 +25,7 @@ from ttt.store.tags import read_tags
 RUN_FILES = ("per_step.csv", "trajectory.json")
 PRUNED = "pruned"
 
-Picture = Mapping[str, object]
+Picture = Mapping[str, Any]
 
 
 def picture(root: Path) -> Picture:
@@ -33,26 +35,33 @@ def picture(root: Path) -> Picture:
         AssertionError: Two parts of it disagree.
         TTTError: It cannot be read.
     """
-    shown: dict[str, object] = {"base": _base(root)}
+    shown: dict[str, Any] = {"base": _base(root)}
     for domain in DOMAINS.values():
         ids = layout.saved_ids(sessions_folder(root, domain))
         for session_id in ids:
             shown[f"{domain.name} {session_id}"] = _session(root, domain, session_id)
         listed = [(one.session_id, one.commits, one.damage) for one in list_sessions(root, domain)]
-        assert listed == [(one, _commits(shown, domain, one), "") for one in ids]
+        wanted = [(one, len(shown[f"{domain.name} {one}"]["commits"]), "") for one in ids]
+        assert listed == wanted, f"the list says {listed}"
     return shown
 
 
-def _commits(shown: Mapping[str, object], domain: Domain, session_id: str) -> int:
-    session = shown[f"{domain.name} {session_id}"]
-    assert isinstance(session, dict)
-    return len(session["commits"])
+def has_commit(session_id: str, **wanted: object) -> Callable[[Picture], bool]:
+    """Whether a session of the plant has a commit with these: its request id, or of its event."""
+
+    def shows(picture: Picture) -> bool:
+        session = picture.get(f"nano {session_id}", {"commits": []})
+        facts = [{**event, "request_id": name} for event, name, *_ in session["commits"]]
+        return any(wanted.items() <= one.items() for one in facts)
+
+    return shows
 
 
 def _session(root: Path, domain: Domain, session_id: str) -> Mapping[str, object]:
     session = open_session(root, domain, session_id)
     assert not session.damage, session.damage
     commits = read_commits(session, 0, session.head.n + 1)
+    assert len(lineage(session)) >= len(commits)
     assert [one.n for one in commits] == list(range(len(commits)))
     _check_views(session, commits)
     runs = {

@@ -5,17 +5,17 @@ function that does it and a row. A request is whole or not there, and asking it 
 kept changes nothing: by its request id, or because it is refused as done already.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.crash.oracle import Picture, has_commit
 from tests.branching.toy import SIGNATURE, Toy, fresh_state, lesson, no_model
 from ttt.branching.fork import OptimizerChoice, fork
 from ttt.branching.revert import Method, revert
 from ttt.errors import ConfigError
 from ttt.store.base import save_base
-from ttt.store.blobs import read_blob
+from ttt.store.blobs import read_blob, ref_of
 from ttt.store.commits import Place
 from ttt.store.domains import NANO
 from ttt.store.session_runs import save_session_run
@@ -28,7 +28,27 @@ LESSONS = [lesson(1.0, 2.0, 3.0), lesson(-1.0, 0.5, 4.0), lesson(0.0, 999.0, 0.0
 """The third is blocked: its commit names the state before it."""
 BASES = b"the weights of a base", b"the weights of another"
 
-Request = Callable[[Path], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Something that is asked for."""
+
+    do: Callable[[Path], object]
+    shows: Callable[[Picture], bool]
+    """Whether a tree holds what was asked for."""
+    refusal: str = ""
+    """How it is refused if it was done before, for one without a request id."""
+
+    def __call__(self, root: Path) -> bool:
+        """Ask; return whether it was acknowledged, and not refused as done."""
+        try:
+            self.do(root)
+        except ConfigError as error:
+            if not self.refusal or self.refusal not in str(error):
+                raise
+            return False
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +59,22 @@ class Workload:
     requests: tuple[Request, ...]
     before: tuple[Request, ...] = ()
     """What was done long ago, and survives."""
+    then: tuple[Request, ...] = ()
+    """What somebody else does after a kill; nothing: the same requests again."""
     in_steps: bool = False
     """Whether what a request shows may appear piece by piece (a collection, a repair)."""
 
 
 def create(name: str = ALICE) -> Request:
-    def request(root: Path) -> None:
+    def do(root: Path) -> None:
         draft = Draft(state=fresh_state(), event=INIT, request_id=f"create-{name}")
         create_session(root, NANO, name, draft=draft)
 
-    return request
+    return Request(do=do, shows=has_commit(name, request_id=f"create-{name}"))
 
 
 def learn(k: int, name: str = ALICE) -> Request:
-    def request(root: Path) -> None:
+    def do(root: Path) -> None:
         session = alice(root, name)
         learned = Toy().relearn(read_blob(root, session.head.blob), LESSONS[k])
         draft = Draft(
@@ -60,62 +82,54 @@ def learn(k: int, name: str = ALICE) -> Request:
         )
         append_commit(session, draft)
 
-    return request
+    return Request(do=do, shows=has_commit(name, request_id=f"lesson-{k}"))
 
 
 def branch(child: str, *, optimizer: OptimizerChoice = "copy") -> Request:
-    def request(root: Path) -> None:
-        lend = no_model if optimizer == "copy" else lambda _: Toy()
-        place = Place(session_id=ALICE, n=1)
-        with refused_as_done("exists already"):
-            fork(alice(root), place, child, optimizer=optimizer, lend=lend)
+    def do(root: Path) -> None:
+        session, lend = alice(root), no_model if optimizer == "copy" else lambda _: Toy()
+        place = Place(session_id=ALICE, n=session.head.n)
+        fork(session, place, child, optimizer=optimizer, lend=lend)
 
-    return request
+    shows = has_commit(child, type="fork")
+    return Request(do=do, shows=shows, refusal="exists already")
 
 
 def take_back(n: int, method: Method) -> Request:
-    def request(root: Path) -> None:
+    def do(root: Path) -> None:
         target = Place(session_id=ALICE, n=n)
-        with refused_as_done("taken back already"):
-            revert(alice(root), target, method=method, replayer=Toy())
+        revert(alice(root), target, method=method, replayer=Toy())
 
-    return request
+    shows = has_commit(ALICE, type="revert", method=method)
+    return Request(do=do, shows=shows, refusal="taken back already")
 
 
 def tag(name: str, n: int) -> Request:
-    return lambda root: put_tag(alice(root), name, n)
+    return Request(
+        do=lambda root: put_tag(alice(root), name, n),
+        shows=lambda picture: picture["nano alice"]["tags"].get(name) == n,
+    )
 
 
 def save_run(run_id: str) -> Request:
     files = {"per_step.csv": b"step,loss\n1,0.5\n" * 20, "trajectory.json": b"[]"}
 
-    def request(root: Path) -> None:
-        with refused_as_done("exists already"):
-            save_session_run(alice(root), run_id, files)
-
-    return request
+    return Request(
+        do=lambda root: save_session_run(alice(root), run_id, files),
+        shows=lambda picture: run_id in picture["nano alice"]["runs"],
+        refusal="exists already",
+    )
 
 
 def base(weights: bytes) -> Request:
-    return lambda root: void(save_base(root, weights, {"loss": 0.5}))
-
-
-def void(_: object) -> None:
-    """A request answers nothing."""
+    return Request(
+        do=lambda root: save_base(root, weights, {"loss": 0.5}),
+        shows=lambda picture: picture["base"] == ref_of(weights).sha256,
+    )
 
 
 def alice(root: Path, name: str = ALICE) -> Session:
     return open_session(root, NANO, name)
-
-
-@contextmanager
-def refused_as_done(why: str) -> Iterator[None]:
-    """Whoever asks again without a request id is told that it was done."""
-    try:
-        yield
-    except ConfigError as error:
-        if why not in str(error):
-            raise
 
 
 TAUGHT = (create(), learn(0), learn(1))
@@ -136,5 +150,40 @@ WORKLOADS = (
     Workload(name="base", before=(create("bob"),), requests=(base(BASES[0]),)),
     Workload(
         name="another base", before=(base(BASES[0]),), requests=(base(BASES[1]),), in_steps=True
+    ),
+)
+
+SEQUELS = (
+    Workload(
+        name="somebody else's lesson after a kill",
+        before=(create(),),
+        requests=(learn(0),),
+        then=(learn(1),),
+    ),
+    Workload(
+        name="a fork after a kill",
+        before=(create(),),
+        requests=(learn(0),),
+        then=(branch("copy"),),
+    ),
+    Workload(
+        name="somebody else's session after a kill", requests=(create("bob"),), then=(create(),)
+    ),
+    Workload(
+        name="another tag after a kill",
+        before=TAUGHT,
+        requests=(tag("best", 1),),
+        then=(tag("last", 2),),
+    ),
+    Workload(
+        name="another run after a kill",
+        before=TAUGHT,
+        requests=(save_run("one"),),
+        then=(save_run("two"),),
+    ),
+    Workload(
+        name="a session after a base that was cut off",
+        requests=(base(BASES[0]),),
+        then=(create(), base(BASES[0])),
     ),
 )

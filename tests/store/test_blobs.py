@@ -134,7 +134,7 @@ def test_the_folders_of_blobs_are_made_once_and_durably(tmp_path):
     made = [i for i, (name, _) in enumerate(trace) if name == "mkdir"]
     assert len(made) == 257
     assert made[-1] < trace.index(("fsync", str(tmp_path / "objects")))
-    assert trace[-1] == ("fsync", str(tmp_path))
+    assert ("fsync", str(tmp_path)) in trace
     with traced_calls() as trace:
         make_fan(tmp_path)
     assert [name for name, _ in trace if name == "mkdir"] == []

@@ -144,15 +144,17 @@ def is_there(path: Path) -> bool:
 def make_folder(folder: Path) -> None:
     """Create a folder and those above it where missing, durably.
 
+    The name of one that is there is made durable too: somebody who was killed may have created it a
+    moment ago. Only the lowest can be so, for nothing is created below a name that is not durable.
+
     Raises:
         StorageError: The disk refused, or a file stands where a folder is needed.
     """
     with storage_errors("create the folder", folder):
-        if folder.is_dir():
-            return
-        missing = [folder, *folder.parents]
-        missing = missing[: next((i for i, f in enumerate(missing) if f.exists()), len(missing))]
-        for one in reversed(missing):
+        ladder = [folder, *folder.parents]
+        there = next((i for i, one in enumerate(ladder) if one.exists()), len(ladder) - 1)
+        sync_folder(ladder[there].parent)
+        for one in reversed(ladder[:there]):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(one, FOLDER_MODE)
             sync_folder(one.parent)

@@ -53,6 +53,9 @@ def save_base(root: Path, weights: bytes, meta: Mapping[str, object]) -> SavedBa
         if _files.is_there(folder):
             kept = read_base(root)
             if kept.weights == weights:
+                # Whoever saved it may have been killed before its name was durable.
+                with _files.storage_errors("save", folder):
+                    _files.sync_folder(root)
                 return kept
             _check_unused(root, kept.sha256)
         _put(root, folder, weights, meta)

@@ -65,7 +65,8 @@ def put_blob(root: Path, data: bytes) -> BlobRef:
     ref = ref_of(data)
     path = blob_path(root, ref)
     folder = path.parent
-    _files.make_folder(folder)
+    if not _files.is_there(folder):  # Else it is durable; see `make_fan`.
+        _files.make_folder(folder)
     with _files.storage_errors("write", path):
         if not _is_kept(path, data):
             _write(path, data, tmp=tmp)
@@ -141,7 +142,6 @@ def make_fan(root: Path) -> None:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(f"{objects}/{name}", _files.FOLDER_MODE)
         _files.sync_folder(objects)
-        _files.sync_folder(root)
 
 
 def _listed(folder: str) -> list[str]:

@@ -55,7 +55,8 @@ def prepare(root: Path) -> Path:
         StorageError: The disk refused.
     """
     tmp = root / "tmp"
-    _files.make_folder(tmp)
+    if not _files.is_there(tmp):
+        _files.make_folder(tmp)
     if not check_format(root):
         # Another process may have made `root` a moment ago and not have synced its name yet.
         with _files.storage_errors("prepare", root):

@@ -50,7 +50,6 @@ def put_tag(session: Session, name: str, n: int) -> None:
             raise ConfigError(f"The tag {name!r} is taken, and tags stay; choose another name.")
         with _files.storage_errors("write", path):
             _files.sync_folder(folder)
-            _files.sync_folder(folder.parent)
 
 
 def read_tags(session: Session) -> Mapping[str, int]:

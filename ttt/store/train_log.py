@@ -56,7 +56,8 @@ def append_train_log(root: Path, model_id: str, record: Mapping[str, object]) ->
     line = _signed(record)
     layout.prepare(root)
     path = _path(root, model_id)
-    _files.make_folder(path.parent)
+    if not _files.is_there(path.parent):
+        _files.make_folder(path.parent)
     with _files.storage_errors("append to", path):
         descriptor = os.open(path, _APPEND, _files.FILE_MODE)
         try:

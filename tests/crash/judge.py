@@ -1,0 +1,112 @@
+"""Reads the states that a disk may be found in, and says what is wrong with one."""
+
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.crash.disk import Acknowledged, New, Operation, Sync
+from tests.crash.oracle import picture
+from tests.crash.recordings import OBJECTS, TREE, Recording
+from tests.crash.states import Tree, disk_of_long_ago, put, surviving, tree_of
+
+Found = tuple[Tree, frozenset[int]]
+"""A state, and the requests that were acknowledged when power was lost."""
+
+
+def states(
+    recording: Recording, *, draws: int, seed: int = 0, without: str = ""
+) -> Iterator[Found]:
+    """The states at every moment, each time it changed what may be found.
+
+    Args:
+        recording: What was asked of the disk.
+        draws: How many are drawn by lot, beside the extremes, at each moment.
+        seed: Of the lot.
+        without: The site of an `fsync` that is as if it were missing.
+    """
+    draw = random.Random(seed)
+    disk = disk_of_long_ago(recording.beginning)
+    acknowledged = frozenset[int]()
+    moments = _moments(recording.operations)
+    for k, operation in enumerate(recording.operations):
+        if isinstance(operation, Acknowledged):
+            acknowledged |= {operation.request}
+        elif not (isinstance(operation, Sync) and operation.site == without):
+            disk.apply(operation)
+        if k in moments and k >= recording.looked_at_from:
+            for one in surviving(disk, draw, draws=draws, singly=not recording.looked_at_from):
+                yield tree_of(disk, one), acknowledged
+
+
+def _moments(operations: Sequence[Operation]) -> frozenset[int]:
+    """Where what may be found changes: behind each operation.
+
+    Of a row of names that appear in one folder (there are 256 folders of blobs) behind the ends.
+    """
+    changes = [k for k, one in enumerate(operations) if not isinstance(one, New)]
+    kinds = [getattr(operations[k], "folder", k) for k in changes]
+    inner = {k for i, k in enumerate(changes) if {*kinds[max(0, i - 1) : i + 2]} == {kinds[i]}}
+    return frozenset(changes) - inner
+
+
+class Judge:
+    """Puts states on a real disk and reads them; equal states are read once.
+
+    Args:
+        work: Where.
+    """
+
+    def __init__(self, work: Path) -> None:
+        self.top = work / "state"
+        self.top.mkdir()
+        self._verdicts: dict[object, str] = {}
+        self._fans = set[str]()
+
+    @property
+    def read(self) -> int:
+        """How many different states were read."""
+        return len(self._verdicts)
+
+    def verdict(self, recording: Recording, found: Found) -> str:
+        """What is wrong with a state; empty where nothing is."""
+        tree, acknowledged = found
+        key = (recording.shown.split(",")[0], acknowledged, _signature(tree))
+        if key not in self._verdicts:
+            self._fans |= recording.fans
+            put(tree, self.top, quiet=self._is_quiet)
+            self._verdicts[key] = self._look(recording, acknowledged)
+        return self._verdicts[key]
+
+    def _is_quiet(self, path: str) -> bool:
+        return path.startswith(OBJECTS) and path not in self._fans
+
+    def _look(self, recording: Recording, acknowledged: frozenset[int]) -> str:
+        root = self.top / TREE
+        try:
+            found = picture(root)
+            for number in acknowledged:
+                assert recording.requests[number].shows(found), f"request {number} is lost"
+            if recording.pictures:
+                assert found in recording.pictures, "half a request is there"
+                for request in recording.again:
+                    request(root)
+                assert picture(root) == recording.pictures[-1], "asking again did not mend it"
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+
+def _signature(tree: Tree) -> object:
+    """What two equal states share: paths and bytes, but for the names of unfinished things."""
+    begin = f"/{TREE}/tmp/"
+    named = frozenset(
+        (path, None if what is None else what[1])
+        for path, what in tree.items()
+        if not path.startswith(begin)
+    )
+    unfinished = sorted(
+        (path[len(begin) :].partition("/")[2], b"" if what is None else what[1])
+        for path, what in tree.items()
+        if path.startswith(begin)
+    )
+    return hash(named), tuple(unfinished)
