@@ -177,9 +177,9 @@ def publish_folder(unfinished: Path, final: Path) -> None:
         # rename(2) replaces an *empty* folder in silence; one that is there is never ours to take.
         if is_there(final):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        # The old name goes with the new one's coming: a rename is one step, and one sync keeps it.
         os.rename(unfinished, final)
         sync_folder(final.parent)
-        sync_folder(unfinished.parent)
 
 
 def remove_folder(folder: Path, *, tmp: Path) -> None:

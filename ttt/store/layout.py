@@ -58,9 +58,6 @@ def prepare(root: Path) -> Path:
     if not _files.is_there(tmp):
         _files.make_folder(tmp)
     if not check_format(root):
-        # Another process may have made `root` a moment ago and not have synced its name yet.
-        with _files.storage_errors("prepare", root):
-            _files.sync_folder(root.parent)
         # Not once=True: of two processes that start together, both are right.
         _files.write_atomic(root / "FORMAT.json", _FORMAT, tmp=tmp, once=False)
     return tmp
