@@ -44,8 +44,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a verdict on a reading that is not finite is an approval",
         path="ttt/spine/change.py",
-        old="if not math.isfinite(x)",
-        new="if math.isinf(x)",
+        old="if not all(map(math.isfinite, self.readings.values())):",
+        new="if any(map(math.isinf, self.readings.values())):",
         test=SPINE + "test_a_verdict_on_a_reading_that_is_not_finite_is_a_refusal",
     ),
     Mutant(

@@ -46,10 +46,10 @@ class FastState:
         for name, tensor in (("adapter", self.adapter_DD), *sorted(self.memory.items())):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        rest = []
         for history in (self.gradient_norms, self.update_norms, self.canary_rises):
-            digest.update(len(history.values).to_bytes(8, "little"))
-            digest.update(array("d", history.values))
-        digest.update(self.cache.digest.encode())
+            rest += [len(history.values).to_bytes(8, "little"), array("d", history.values)]
+        digest.update(b"".join([*rest, self.cache.digest.encode()]))
         return digest.hexdigest()
 
 

@@ -12,7 +12,7 @@ Shapes: D width, N predicted positions.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
@@ -132,8 +132,12 @@ class StepReport:
     def _norms(self) -> tuple[float, float, float]:
         """Fetched together: one wait for the device."""
         weights_DD = self.before.adapter_DD if self.written_DD is None else self.written_DD
-        each = torch.stack([self.step_DD, self.attempted_DD, weights_DD])
-        proposed, attempted, weights = torch.linalg.vector_norm(each, dim=(1, 2)).tolist()
+        each = [self.step_DD, weights_DD]
+        if self.attempted_DD is not self.step_DD:
+            each.append(self.attempted_DD)
+        norms: list[float] = torch.linalg.vector_norm(torch.stack(each), dim=(1, 2)).tolist()
+        proposed, weights, *other = norms
+        attempted = other[0] if other else proposed
         return proposed, 0.0 if self.written_DD is None else attempted, weights
 
 
@@ -202,9 +206,9 @@ class FastWeightUpdate:
         limit = self.learning.clip
         if limit is None and self.learning.clip_to_median and state.gradient_norms.values:
             limit = median(state.gradient_norms.values)
-        if limit is None or learned.gradient_norm <= limit:
+        if limit is None:
             return learned.gradient_DD
-        return clip_to(learned.gradient_DD, limit)
+        return clip_to(learned.gradient_DD, limit, norm=learned.gradient_norm)
 
     def _probed(self, adapter_DD: Tensor) -> CanaryReading | None:
         """The canaries under the whole step."""
@@ -244,8 +248,7 @@ class FastWeightUpdate:
         rises = state.canary_rises
         if report.reading is not None and state.reading is not None:
             rises = _after(rises, report.reading.mean_loss - state.reading.mean_loss)
-        return replace(
-            state,
+        return FastState(
             adapter_DD=adapter_DD,
             memory=memory,
             cache=cache,

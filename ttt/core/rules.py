@@ -226,8 +226,8 @@ RULES.register("sgd", lambda lr, _: Sgd(lr=0.05 if lr is None else lr))
 
 
 def clip_to(
-    gradient_DD: Float[Tensor, "width width"], norm_max: float
+    gradient_DD: Float[Tensor, "width width"], norm_max: float, *, norm: float | None = None
 ) -> Float[Tensor, "width width"]:
-    """Scale a gradient down to `norm_max` (Frobenius) if it is longer."""
-    norm = float(gradient_DD.norm())
+    """Scale a gradient down to `norm_max` (Frobenius) if it is longer; `norm` is its, if known."""
+    norm = float(gradient_DD.norm()) if norm is None else norm
     return gradient_DD if norm <= norm_max else gradient_DD * (norm_max / norm)

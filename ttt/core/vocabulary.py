@@ -94,21 +94,24 @@ def errors_of_logits(
 
 def runs_compiled(*tensors: Tensor) -> bool:
     """Whether the compiled loops take these: float32 on the CPU, with no gradient to be lost."""
-    return scan_path(tensors[0].device.type) == "numba" and not any(
-        each.requires_grad or each.dtype != torch.float32 for each in tensors
-    )
+    for each in tensors:
+        if each.requires_grad or each.dtype != torch.float32:
+            return False
+    return scan_path(tensors[0].device.type) == "numba"
 
 
 def _tiled(
     adapted_ND: Tensor, targets_N: Tensor, head_VD: Tensor, *, errors: bool
 ) -> tuple[Tensor, Tensor]:
     sums = _Sums(targets_N, head_VD, errors=errors)
-    count, vocabulary = len(adapted_ND), len(head_VD)
+    count, vocabulary = adapted_ND.shape[0], head_VD.shape[0]
     size = min(vocabulary, max(TILE_TOKENS, TILE_LOGITS // count))
     # One buffer for all tiles: it stays in the caches, and with it what the next product reads.
     buffer_NT = adapted_ND.new_empty(count, size)
-    for first, tile_TD in zip(range(0, vocabulary, size), head_VD.split(size), strict=True):
-        logits_NT = buffer_NT if len(tile_TD) == size else buffer_NT.new_empty(count, len(tile_TD))
+    for first in range(0, vocabulary, size):
+        tile_TD = head_VD[first : first + size]
+        tokens = min(size, vocabulary - first)
+        logits_NT = buffer_NT if tokens == size else buffer_NT.new_empty(count, tokens)
         torch.mm(adapted_ND, tile_TD.T, out=logits_NT)
         sums.add(logits_NT, first, tile_TD)
     return sums.finished()
@@ -137,7 +140,7 @@ class _Sums:
         from ttt.core import softmax_numba
 
         self._compiled, self._errors = softmax_numba, errors
-        count, width = len(targets_N), head_VD.shape[1] if errors else 0
+        count, width = targets_N.shape[0], head_VD.shape[1] if errors else 0
         self.weighted_ND = head_VD.new_zeros(count, width)
         # The same memory as the compiled loops see it.
         self._targets, self._head = targets_N.numpy(), head_VD.numpy()

@@ -67,7 +67,8 @@ def token_stats(token_ids: TokenIds | Sequence[int]) -> TokenStats:
     ids = token_ids.tolist() if isinstance(token_ids, np.ndarray) else token_ids
     counts = Counter(ids).values()
     # log2(n) - sum(c log2 c) / n equals -sum(p log2 p), with one logarithm less per entry.
-    spread = sum(count * math.log2(count) for count in counts) / total
+    # Most tokens of a chunk stand in it once, and add nothing.
+    spread = sum([count * math.log2(count) for count in counts if count > 1]) / total
     entropy = max(0.0, math.log2(total) - spread)  # rounding may leave -1e-16 for one symbol
     return TokenStats(tokens=total, distinct=len(counts), entropy_bits=entropy)
 

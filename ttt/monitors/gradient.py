@@ -301,7 +301,9 @@ def _rise(change: FastWeightUpdate, *, committed: bool) -> CanaryRise | None:
 
 def _place(turn: _Turn) -> ChunkPlace:
     chunk = turn.chunk
-    preview = "".join(c if c.isprintable() else " " for c in chunk.text[:PREVIEW_CHARACTERS])
+    preview = chunk.text[:PREVIEW_CHARACTERS]
+    if not preview.isprintable():
+        preview = "".join([c if c.isprintable() else " " for c in preview])
     return ChunkPlace(
         index=turn.index,
         document=chunk.document,

@@ -39,10 +39,10 @@ class Verdict:
     readings: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        bad = tuple(
-            f"non_finite:{name}" for name, x in self.readings.items() if not math.isfinite(x)
-        )
-        if bad:
+        if not all(map(math.isfinite, self.readings.values())):
+            bad = tuple(
+                f"non_finite:{name}" for name, x in self.readings.items() if not math.isfinite(x)
+            )
             object.__setattr__(self, "allowed", False)
             object.__setattr__(self, "reasons", (*self.reasons, *bad))
 
