@@ -29,7 +29,7 @@ def test_every_document_is_encoded_and_ended(corpus, tmp_path):
 
 def test_the_size_of_the_pieces_changes_memory_but_not_the_text(corpus, monkeypatch):
     whole = [i for piece in encode_documents(corpus.documents(), ENCODER) for i in piece]
-    monkeypatch.setattr(module, "PIECE_CHARACTERS", 10)
+    monkeypatch.setattr(module, "BATCH_CHARACTERS", 10)
     monkeypatch.setattr("ttt.text_lm.corpus.PIECE_CHARACTERS", 10)
     pieces = list(encode_documents(corpus.documents(), ENCODER))
     assert len(pieces) > 3

@@ -17,8 +17,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ttt.core.gated_scan import gated_scan
 from ttt.core.recurrence_gru import gru_forward
-from ttt.core.scan import scan, scan_path
+from ttt.core.scan import scan_path
 from ttt.lib.registry import Registry
 
 COMPILED_SEQUENCES_MAX = 8
@@ -125,8 +126,7 @@ class SsmLayer(nn.Module):
     """One diagonal selective SSM: `s_t = a_t s_(t-1) + (1 - a_t) v_t`, read through a gate.
 
     The decay `a_t = sigmoid(W_a u_t + bias)` depends on the input, which makes the recurrence
-    selective; `1 - a_t` is computed as `sigmoid(-.)`, so that it does not vanish in rounding when
-    the decay is close to one.
+    selective; `gated_scan.py` computes all of it between the matrix products.
 
     Source: selectivity from Gu & Dao 2023 (arXiv 2312.00752, section 3.2), in the state size of one
     and convex form of Feng et al. 2024 (arXiv 2410.01201, minGRU); bias spread is own: time scales
@@ -149,10 +149,11 @@ class SsmLayer(nn.Module):
     ) -> tuple[Float[Tensor, "batch length width"], Float[Tensor, "batch hidden"]]:
         """Return the layer's residual output and its state after the last token."""
         u_BLD = self.norm(x_BLD)
-        value_BLH, gate_BLH = self.value_and_gate(u_BLD).chunk(2, dim=-1)
-        logit_BLH = self.decay(u_BLD)
-        s_BLH = scan(torch.sigmoid(logit_BLH), torch.sigmoid(-logit_BLH) * value_BLH, start_BH)
-        return x_BLD + self.out(s_BLH * nn.functional.silu(gate_BLH)), s_BLH[:, -1]
+        trained = self.decay.weight.requires_grad
+        y_BLH, end_BH = gated_scan(
+            self.value_and_gate(u_BLD), self.decay(u_BLD), start_BH, trained=trained
+        )
+        return x_BLD + self.out(y_BLH), end_BH
 
 
 class SsmBackbone(RecurrentBackbone):

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from ttt.core.tokens import EOS_ID, BytePairs
 from ttt.store.token_buffers import TokenBuffer, open_token_buffer, save_token_buffer
-from ttt.text_lm.corpus import PIECE_CHARACTERS, Corpus, Document
-from ttt.text_lm.tokenizer import encode_many
+from ttt.text_lm.bulk_encoding import BulkEncoder
+from ttt.text_lm.corpus import Corpus, Document
 
+BATCH_CHARACTERS = 1 << 20
+"""Text that is encoded in one call. Own: it bounds the memory, and the cost of a call is negligible
+beside it."""
 KEY_LENGTH = 40
 """Hexadecimal digits of a digest that name a buffer: 160 bits, so no two corpora share one."""
 
@@ -65,6 +68,7 @@ def corpus_key(documents: Iterable[Document], encoder: BytePairs) -> str:
 
 def encode_documents(documents: Iterable[Document], encoder: BytePairs) -> Iterator[list[int]]:
     """Token ids, a few documents or pieces of one at a time, so that memory stays bounded."""
+    bulk = BulkEncoder(encoder)
     pieces: list[str] = []
     ends: list[bool] = []
     waiting = 0
@@ -73,16 +77,16 @@ def encode_documents(documents: Iterable[Document], encoder: BytePairs) -> Itera
             pieces.append(piece)
             ends.append(False)
             waiting += len(piece)
-            if waiting >= PIECE_CHARACTERS:
-                yield _encode(pieces, ends, encoder)
+            if waiting >= BATCH_CHARACTERS:
+                yield _encode(pieces, ends, bulk)
                 pieces, ends, waiting = [], [], 0
         pieces.append("")
         ends.append(True)
-    yield _encode(pieces, ends, encoder)
+    yield _encode(pieces, ends, bulk)
 
 
-def _encode(pieces: list[str], ends: list[bool], encoder: BytePairs) -> list[int]:
+def _encode(pieces: list[str], ends: list[bool], bulk: BulkEncoder) -> list[int]:
     ids: list[int] = []
-    for piece, end in zip(encode_many(encoder, pieces), ends, strict=True):
+    for piece, end in zip(bulk.encode(pieces), ends, strict=True):
         ids += [EOS_ID] if end else piece
     return ids

@@ -63,13 +63,17 @@ class _HeadLoss(torch.autograd.Function):
             rows = slice(start, start + TILE_ROWS)
             features_RD = features_ND[rows].to(precision)
             targets_R1 = targets_N[rows, None]
-            log_p_RV = torch.log_softmax((features_RD @ head.T).float(), dim=-1)
-            loss -= log_p_RV.gather(1, targets_R1).sum()
-            error_RV = log_p_RV.exp_()
-            error_RV.scatter_add_(1, targets_R1, -torch.ones_like(targets_R1, dtype=torch.float32))
+            logits_RV = (features_RD @ head.T).float()
+            chosen_R1 = logits_RV.gather(1, targets_R1)
+            highest_R1 = logits_RV.amax(dim=1, keepdim=True)
+            p_RV = torch.softmax(logits_RV, dim=1)
+            # log p of the target, which itself may vanish: the norm stands in the largest p.
+            norm_R1 = highest_R1 - p_RV.amax(dim=1, keepdim=True).log()
+            loss += (norm_R1 - chosen_R1).sum()
+            error_RV = p_RV.scatter_add_(1, targets_R1, -torch.ones_like(chosen_R1))
             error = error_RV.to(precision)
             grad_features_ND[rows] = error @ head
-            grad_head_VD += error.T @ features_RD
+            _add_product(grad_head_VD, error.T, features_RD)
         ctx.save_for_backward(grad_features_ND.div_(count), grad_head_VD.div_(count))
         return loss / count
 
@@ -77,3 +81,11 @@ class _HeadLoss(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:  # noqa: ANN401
         grad_features_ND, grad_head_VD = ctx.saved_tensors
         return grad * grad_features_ND, grad * grad_head_VD, None, None
+
+
+def _add_product(sum_VD: Tensor, left_VR: Tensor, right_RD: Tensor) -> None:
+    """`sum += left @ right`, added in the type of the sum."""
+    if left_VR.dtype == sum_VD.dtype:
+        sum_VD.addmm_(left_VR, right_RD)
+    else:
+        sum_VD += left_VR @ right_RD

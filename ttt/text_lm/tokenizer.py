@@ -17,6 +17,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 from ttt.core.starter_files import TOKENIZER, starter_file
 from ttt.core.tokens import SPECIAL_TOKENS, BytePairs
 from ttt.errors import ConfigError, InputError
+from ttt.text_lm.bulk_encoding import BulkEncoder, check_unicode
 
 STARTER = "starter"
 """The name that stands for the tokenizer of the starter models."""
@@ -96,16 +97,12 @@ def read_tokenizer(name: str) -> BytePairs:
 
 
 def encode_many(encoder: BytePairs, texts: list[str]) -> list[list[int]]:
-    """Encode texts in one call, in parallel where the library may.
+    """Encode texts in one call; `BulkEncoder` for more than one.
 
     Raises:
         InputError: A text holds half of a surrogate pair, which no bytes stand for.
     """
-    for text in texts:
-        _check_unicode(text)
-    fast = tokenizers.Tokenizer.from_str(encoder.json)
-    fast.encode_special_tokens = True
-    return [list(encoding.ids) for encoding in fast.encode_batch(texts, add_special_tokens=False)]
+    return BulkEncoder(encoder).encode(texts)
 
 
 def token_bytes(encoder: BytePairs) -> npt.NDArray[np.int64]:
@@ -121,19 +118,9 @@ def token_bytes(encoder: BytePairs) -> npt.NDArray[np.int64]:
     return bytes_V
 
 
-def _check_unicode(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"The text is not Unicode: character {error.start} is {text[error.start]!r}, half of a "
-            "surrogate pair. Replace it."
-        ) from error
-
-
 def _lines(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
-        _check_unicode(text)
+        check_unicode(text)
         yield from text.splitlines(keepends=True)
 
 

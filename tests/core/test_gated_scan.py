@@ -1,0 +1,78 @@
+"""The fused middle of an SSM layer against its readable twin: values and gradients."""
+
+import pytest
+import torch
+
+from ttt.core.backbone import SsmBackbone
+from ttt.core.gated_scan import gated_scan, naive_gated_scan
+from ttt.core.scan import scan_path
+
+numba_runs = pytest.mark.skipif(scan_path() != "numba", reason="numba cannot run here")
+
+
+def case(batch: int, length: int, hidden: int, *, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(length)
+    draw = lambda *shape: torch.randn(shape, generator=generator)  # noqa: E731 - one line of a test
+    inputs = (draw(batch, length, 2 * hidden), 3 + draw(batch, length, hidden), draw(batch, hidden))
+    return [value.to(dtype).requires_grad_() for value in inputs]
+
+
+def gradients(outputs, inputs, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    weights = [torch.randn(out.shape, generator=generator) for out in outputs]
+    total = sum((out * w).sum() for out, w in zip(outputs, weights, strict=True))
+    return torch.autograd.grad(total, inputs)
+
+
+def relative(found, wanted):
+    return float((found.double() - wanted.double()).abs().max() / wanted.double().abs().max())
+
+
+@numba_runs
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 63, 60), (2, 128, 17)])
+def test_values_and_gradients_equal_the_twin_in_double_precision(shape):
+    inputs = case(*shape)
+    wide = [value.detach().double().requires_grad_() for value in inputs]
+    found, wanted = gated_scan(*inputs, trained=True), naive_gated_scan(*wide)
+    assert found[0].grad_fn.name() == "_GatedScanBackward"
+    for one, other in zip(found, wanted, strict=True):
+        assert relative(one.detach(), other.detach()) < 2e-6
+    for one, other in zip(gradients(found, inputs), gradients(wanted, wide), strict=True):
+        assert relative(one, other) < 4e-6
+
+
+@numba_runs
+def test_without_a_start_the_state_begins_at_zero():
+    vg, logit, _ = case(2, 9, 5)
+    zeros = torch.zeros(2, 5)
+    assert torch.equal(
+        gated_scan(vg, logit, None, trained=True)[0], gated_scan(vg, logit, zeros, trained=True)[0]
+    )
+
+
+def test_a_frozen_layer_runs_the_operators_whether_or_not_a_gradient_is_asked_for():
+    inputs = case(2, 9, 5)
+    frozen = gated_scan(*inputs, trained=False)
+    assert frozen[0].grad_fn.name() == "MulBackward0"
+    assert torch.equal(frozen[0], naive_gated_scan(*inputs)[0])
+    backbone = SsmBackbone(width=8, layers=1, hidden=6).requires_grad_(False)
+    x = torch.randn(2, 5, 8)
+    assert torch.equal(backbone(x)[0], backbone(x.clone().requires_grad_())[0])
+
+
+@numba_runs
+def test_half_precision_goes_in_and_the_state_is_kept_in_single_precision():
+    vg, logit, start = case(2, 40, 6, dtype=torch.bfloat16)
+    narrow = gated_scan(vg, logit, start.float(), trained=True)
+    wide = naive_gated_scan(vg.double(), logit.double(), start.double())
+    assert narrow[0].dtype == torch.float32
+    assert relative(narrow[0].detach(), wide[0].detach()) < 1e-5
+    assert naive_gated_scan(vg, logit, start.float())[1].dtype == torch.float32
+
+
+def test_a_decay_close_to_one_still_takes_something_in():
+    logit = torch.full((1, 3, 1), 30.0)
+    vg = torch.ones(1, 3, 2)
+    for trained in (False, True):
+        _, end = gated_scan(vg, logit, torch.zeros(1, 1), trained=trained)
+        assert float(end) == pytest.approx(3 * torch.sigmoid(torch.tensor(-30.0)).item(), rel=1e-5)

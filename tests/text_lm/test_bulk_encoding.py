@@ -1,0 +1,52 @@
+"""Stretches are encoded once, and nobody can tell."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ttt.errors import InputError
+from ttt.text_lm import bulk_encoding as module
+from ttt.text_lm.bulk_encoding import BulkEncoder
+from ttt.text_lm.tokenizer import train_tokenizer
+
+WORDS = (
+    "the cat sat  on\n\n\n the mat\t !! \x1c\x1d a\xa0\xa0b \u2003x 12 345 don't we'll née 日本\n"
+)
+ENCODER = train_tokenizer([WORDS * 20], vocab_size=330)
+BULK = BulkEncoder(ENCODER)
+TRICKY = st.text(
+    alphabet=sorted(set(WORDS) | set("\x0b\x0c\r\x1e\x1f\x85\u200b\u180e\u2028\u3000_'-"))
+)
+
+
+@given(text=st.one_of(st.text(), TRICKY))
+def test_the_ids_are_those_of_the_text_in_one_piece(text):
+    assert BULK.encode([text]) == [BULK.naive_twin(text)]
+    assert ENCODER.decode(BULK.encode([text])[0]) == text
+
+
+def test_real_text_keeps_its_ids(data_dir):
+    for path in sorted((data_dir / "multilingual").glob("*.txt"))[:4]:
+        text = path.read_text(encoding="utf-8")[:20_000]
+        assert BULK.encode([text]) == [BULK.naive_twin(text)]
+
+
+def test_every_text_has_its_own_ids_and_an_empty_one_has_none():
+    assert BULK.encode(["the cat", "", "sat"]) == [
+        BULK.naive_twin("the cat"), [], BULK.naive_twin("sat"),
+    ]  # fmt: skip
+
+
+def test_what_is_kept_is_bounded(monkeypatch):
+    monkeypatch.setattr(module, "STRETCHES_MAX", 50)
+    bulk = BulkEncoder(ENCODER)
+    for n in range(40):
+        text = f" {'x' * 100}{n}" + "".join(f" w{n}a{k}" for k in range(10))
+        assert bulk.encode([text]) == [bulk.naive_twin(text)]
+        assert len(bulk._known) <= 60
+        assert max(map(len, bulk._known)) <= module.STRETCH_CHARACTERS_MAX
+
+
+def test_half_a_surrogate_pair_is_refused():
+    with pytest.raises(InputError, match="surrogate pair"):
+        BULK.encode(["fine", "a\ud800b"])
