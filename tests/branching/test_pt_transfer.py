@@ -61,7 +61,8 @@ def test_other_programs_find_plain_tensors_under_plain_names(alice, folder):
     assert (meta["session_id"], meta["n"], meta["model_signature"]) == ("alice", 3, "toy-model")
 
 
-def test_a_folder_comes_back_as_the_same_state_through_the_child(alice, folder, tmp_path):
+@pytest.mark.usefixtures("read_directly")
+def test_a_folder_comes_back_as_the_same_state(alice, folder, tmp_path):
     carol = import_session(tmp_path, NANO, folder, "carol", like=like_session(alice))
     assert read_blob(tmp_path, carol.head.blob) == read_blob(alice.root, alice.head.blob)
     assert (carol.head.n, carol.head.kind) == (0, "import")
@@ -71,8 +72,8 @@ def test_a_folder_comes_back_as_the_same_state_through_the_child(alice, folder, 
     assert teach(carol, Toy(), random_lessons(1)).head.n == 1
 
 
-@pytest.mark.usefixtures("read_directly")
 def test_weights_alone_take_everything_else_from_the_state_to_go_by(alice, folder, tmp_path):
+    """Through the child, as every `.pt` file outside of these tests."""
     state = encode_arrays({**arrays_of(fresh_state()), "session.k": np.array([7.0])})
     like = Like(state=state, event=EVENT)
     path = folder / "plastic_state.pt"
