@@ -129,6 +129,11 @@ class NanoWorkshop:
         """Sessions under `sessions/`."""
         return NANO
 
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Losses and norms that every chunk's event holds."""
+        return ("base_loss", "pre_loss", "post_loss", "grad_norm", "update_norm")
+
     def base(self) -> NanoBase:
         """The tree's base.
 

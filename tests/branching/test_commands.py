@@ -29,6 +29,10 @@ class ToyWorkshop:
     def domain(self) -> Domain:
         return NANO
 
+    @property
+    def figures(self) -> tuple[str, ...]:
+        return ("size",)
+
     def replayer(self, session) -> Toy:
         return self.toy
 
@@ -140,6 +144,7 @@ def test_every_answer_is_json_and_a_table(workshop, name, capsys):
     given = {
         "fork_session": {"parent_session_id": "alice", "child_session_id": "carol"},
         "list_sessions": {},
+        "outliers": {},
         "checkout": {"session_id": "alice", "n": "1"},
         "revert": {"session_id": "alice", "n": "1"},
         "merge": {"session_id": "alice", "others": ("bob",)},

@@ -36,6 +36,7 @@ from ttt.branching.lineage import (
 from ttt.branching.merge import MergeConfig, merge
 from ttt.branching.replay import state_at, state_of
 from ttt.branching.revert import revert
+from ttt.branching.review_commands import outliers_command
 from ttt.branching.workshop import Workshop
 from ttt.errors import ConfigError, NotFoundError
 from ttt.spine.change import Outcome
@@ -292,6 +293,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "bisect": bisect_command,
         "blame": blame_command,
         "merge": merge_command,
+        "outliers": outliers_command,
     }
 )
 """What each command on the history does; `options.py` has their options."""

@@ -152,6 +152,23 @@ class MergeOptions(SessionOptions):
     """TIES: share of each tensor's entries that stays."""
 
 
+class OutliersOptions(CommandOptions):
+    """List the inputs that stand out over all sessions, or say what one of them is."""
+
+    z: float = Field(default=6.0, gt=0)
+    """How far a figure must stand out, in robust standard deviations on a logarithmic scale."""
+    limit: int = Field(default=50, ge=1, le=PAGE_MAX)
+    """Inputs to list at most."""
+    everything: bool = False
+    """List those that were confirmed, dismissed or flagged already, too."""
+    review: str = ""
+    """A commit, as `alice:12`, to say something of."""
+    verdict: Literal["confirm", "dismiss", "flag"] = "confirm"
+    """It is what it looks like, it is harmless, or it is a case for the red team."""
+    note: str = Field(default="", max_length=2000)
+    """Why, for whoever reads it later."""
+
+
 class GcOptions(CommandOptions):
     """Remove what nothing refers to; with `--keep` also old states that can be computed again."""
 
@@ -203,6 +220,7 @@ HISTORY: Final[Mapping[str, type[CommandOptions]]] = MappingProxyType(
         "bisect": BisectOptions,
         "blame": BlameOptions,
         "merge": MergeOptions,
+        "outliers": OutliersOptions,
     }
 )
 """The commands on the history; `commands.py` has their functions."""

@@ -30,6 +30,10 @@ class Workshop(Protocol):
     def domain(self) -> Domain:
         """Which family of sessions."""
 
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Fields of its events by which an input may stand out: losses, norms."""
+
     def replayer(self, session: Session) -> Replayer:
         """A replayer for this session's model and settings.
 
