@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.crash.disk import Acknowledged, New, Operation, Sync
-from tests.crash.oracle import picture
+from tests.crash.oracle import is_sound, picture
 from tests.crash.recordings import OBJECTS, TREE, Recording
 from tests.crash.states import Tree, disk_of_long_ago, put, surviving, tree_of
 
@@ -14,7 +14,7 @@ Found = tuple[Tree, frozenset[int]]
 
 
 def states(
-    recording: Recording, *, draws: int, seed: int = 0, without: str = ""
+    recording: Recording, *, draws: int, singly: bool, seed: int = 0, without: str = ""
 ) -> Iterator[Found]:
     """The states at every moment, each time it changed what may be found.
 
@@ -34,7 +34,7 @@ def states(
         elif not (isinstance(operation, Sync) and operation.site == without):
             disk.apply(operation)
         if k in moments and k >= recording.looked_at_from:
-            for one in surviving(disk, draw, draws=draws, singly=not recording.looked_at_from):
+            for one in surviving(disk, draw, draws=draws, singly=singly):
                 yield tree_of(disk, one), acknowledged
 
 
@@ -83,14 +83,16 @@ class Judge:
     def _look(self, recording: Recording, acknowledged: frozenset[int]) -> str:
         root = self.top / TREE
         try:
-            found = picture(root)
+            found = picture(root, by_hand=recording.by_hand)
             for number in acknowledged:
                 assert recording.requests[number].shows(found), f"request {number} is lost"
-            if recording.pictures:
-                assert found in recording.pictures, "half a request is there"
+            assert recording.in_steps or is_sound(found), "a session is damaged"
+            if recording.again:
+                assert recording.in_steps or found in recording.pictures, "half a request is there"
                 for request in recording.again:
                     request(root)
-                assert picture(root) == recording.pictures[-1], "asking again did not mend it"
+                found = picture(root, by_hand=recording.by_hand)
+                assert found == recording.pictures[-1], "asking again did not mend it"
         except Exception as error:
             return f"{type(error).__name__}: {error}"
         return ""

@@ -17,10 +17,12 @@ from ttt.store.base import read_base
 from ttt.store.blobs import BlobRef, read_blob
 from ttt.store.commits import Commit
 from ttt.store.domains import DOMAINS, Domain, session_folder, sessions_folder
+from ttt.store.fsck import fsck
 from ttt.store.session_list import list_sessions
 from ttt.store.session_runs import list_session_runs, read_session_run_file
 from ttt.store.sessions import Session, open_session, read_commits
 from ttt.store.tags import read_tags
+from ttt.store.trainings import read_request
 
 RUN_FILES = ("per_step.csv", "trajectory.json")
 PRUNED = "pruned"
@@ -28,22 +30,45 @@ PRUNED = "pruned"
 Picture = Mapping[str, Any]
 
 
-def picture(root: Path) -> Picture:
+def picture(root: Path, *, by_hand: bool = False) -> Picture:
     """Everything that a tree holds.
 
+    Args:
+        root: The artifact tree.
+        by_hand: Somebody has written into it beside the store, so what `fsck` finds may be theirs.
+
     Raises:
-        AssertionError: Two parts of it disagree.
+        AssertionError: Two parts of it disagree, or `fsck` does not say what opening says.
         TTTError: It cannot be read.
     """
-    shown: dict[str, Any] = {"base": _base(root)}
+    trainings = {one: read_request(root, one) for one in layout.saved_ids(root / "text_training")}
+    shown: dict[str, Any] = {
+        "base": _base(root),
+        "trainings": {one: options for one, options in trainings.items() if options is not None},
+    }
     for domain in DOMAINS.values():
         ids = layout.saved_ids(sessions_folder(root, domain))
         for session_id in ids:
             shown[f"{domain.name} {session_id}"] = _session(root, domain, session_id)
         listed = [(one.session_id, one.commits, one.damage) for one in list_sessions(root, domain)]
-        wanted = [(one, len(shown[f"{domain.name} {one}"]["commits"]), "") for one in ids]
+        sessions = {one: shown[f"{domain.name} {one}"] for one in ids}
+        wanted = [(k, one["newest"] + 1, one["damage"]) for k, one in sessions.items()]
         assert listed == wanted, f"the list says {listed}"
+    if not by_hand:
+        report = fsck(root)
+        assert report.ok == is_sound(shown), f"fsck says {report.problems}"
+        assert not (report.ok and report.stale_views), "opening has left old views"
     return shown
+
+
+def is_sound(picture: Picture) -> bool:
+    """Whether no session is damaged."""
+    return not any(isinstance(one, dict) and one.get("damage") for one in picture.values())
+
+
+def without_pruning(picture: Picture) -> str:
+    """The same, as if no state had been pruned."""
+    return repr(picture).replace(f" {PRUNED}", "")
 
 
 def has_commit(session_id: str, **wanted: object) -> Callable[[Picture], bool]:
@@ -51,6 +76,8 @@ def has_commit(session_id: str, **wanted: object) -> Callable[[Picture], bool]:
 
     def shows(picture: Picture) -> bool:
         session = picture.get(f"nano {session_id}", {"commits": []})
+        if session.get("damage"):
+            return False
         facts = [{**event, "request_id": name} for event, name, *_ in session["commits"]]
         return any(wanted.items() <= one.items() for one in facts)
 
@@ -59,10 +86,10 @@ def has_commit(session_id: str, **wanted: object) -> Callable[[Picture], bool]:
 
 def _session(root: Path, domain: Domain, session_id: str) -> Mapping[str, object]:
     session = open_session(root, domain, session_id)
-    assert not session.damage, session.damage
-    commits = read_commits(session, 0, session.head.n + 1)
-    assert len(lineage(session)) >= len(commits)
-    assert [one.n for one in commits] == list(range(len(commits)))
+    if session.damage:
+        return {"newest": session.head.n, "damage": session.damage}
+    commits = read_commits(session, 0, session.head.n + 1, without_lost=True)
+    assert session.parent is None or lineage(session)
     _check_views(session, commits)
     runs = {
         run: [_digest(read_session_run_file(session, run, name)) for name in RUN_FILES]
@@ -72,6 +99,8 @@ def _session(root: Path, domain: Domain, session_id: str) -> Mapping[str, object
         "commits": [_commit(root, one) for one in commits],
         "tags": dict(read_tags(session)),
         "runs": runs,
+        "damage": "",
+        "newest": session.head.n,
     }
 
 

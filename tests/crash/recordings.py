@@ -23,7 +23,10 @@ class Recording:
     requests: tuple[Request, ...]
     """By the numbers of acknowledgements."""
     pictures: tuple[Picture, ...]
-    """What the tree may show, after none, one, two of the requests; empty: anything sound."""
+    """What the tree shows after none, one, two of the requests."""
+    in_steps: bool
+    """Whether it may show something in between."""
+    by_hand: bool
     again: tuple[Request, ...]
     """What leads to the last picture from any state."""
     beginning: tuple[Operation, ...]
@@ -38,10 +41,10 @@ def pictures_of(workload: Workload, root: Path) -> tuple[Picture, ...]:
     """What a tree shows before a workload and after each of its requests."""
     for request in workload.before:
         request(root)
-    pictures = [picture(root)]
+    pictures = [picture(root, by_hand=workload.by_hand)]
     for request in workload.requests:
         request(root)
-        pictures.append(picture(root))
+        pictures.append(picture(root, by_hand=workload.by_hand))
     return tuple(pictures)
 
 
@@ -102,7 +105,9 @@ def _recording(
     return Recording(
         shown=f"{workload.name}, " + (f"killed at call {killed}" if killed else "undisturbed"),
         requests=(*workload.requests, *(workload.then or workload.requests)),
-        pictures=() if workload.in_steps or workload.then else pictures,
+        pictures=pictures,
+        in_steps=workload.in_steps,
+        by_hand=workload.by_hand,
         again=() if workload.then else workload.requests,
         beginning=recorder.beginning,
         operations=tuple(recorder.operations),

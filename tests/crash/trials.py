@@ -50,7 +50,8 @@ class Harness:
         for request in workload.requests:
             request(self.target)
             self.pictures.append(picture(self.target))
-        self.template = Template(source, fans=_fans(self.target / OBJECTS))
+        fans = {*_fans(source / OBJECTS), *_fans(self.target / OBJECTS)}
+        self.template = Template(source, fans=fans)
 
     def points(self, mode: str, *, dense: bool) -> list[int]:
         """The calls to strike: those that the mode can strike, in `CALLS` or with `READS`."""
@@ -95,7 +96,8 @@ class Harness:
 
     def _is_allowed(self, found: Picture, acknowledged: int) -> bool:
         if self.workload.in_steps:
-            return True
+            facts = self.workload.requests[:acknowledged]
+            return all(one.shows(found) for one in facts)
         return found in self.pictures[acknowledged : acknowledged + 2]
 
     def _struck(self, mode: str, number: int) -> int:

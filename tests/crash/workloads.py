@@ -5,24 +5,29 @@ function that does it and a row. A request is whole or not there, and asking it 
 kept changes nothing: by its request id, or because it is refused as done already.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.crash.oracle import Picture, has_commit
+from tests.crash.oracle import PRUNED, Picture, has_commit
 from tests.branching.toy import SIGNATURE, Toy, fresh_state, lesson, no_model
 from ttt.branching.fork import OptimizerChoice, fork
 from ttt.branching.revert import Method, revert
 from ttt.errors import ConfigError
 from ttt.store.base import save_base
-from ttt.store.blobs import read_blob, ref_of
+from ttt.store.blobs import blob_path, read_blob, ref_of
 from ttt.store.commits import Place
-from ttt.store.domains import NANO
+from ttt.store.domains import NANO, commits_folder
+from ttt.store.gc import collect
+from ttt.store.repair import repair
 from ttt.store.session_runs import save_session_run
 from ttt.store.sessions import Draft, Session, append_commit, create_session, open_session
 from ttt.store.tags import put_tag
+from ttt.store.trainings import save_request
 
 ALICE = "alice"
+TRAINING = "small"
 INIT = {"type": "init", "model_signature": SIGNATURE, "base_ckpt_hash": "toy-base"}
 LESSONS = [lesson(1.0, 2.0, 3.0), lesson(-1.0, 0.5, 4.0), lesson(0.0, 999.0, 0.0), lesson(2, 2, 2)]
 """The third is blocked: its commit names the state before it."""
@@ -63,6 +68,8 @@ class Workload:
     """What somebody else does after a kill; nothing: the same requests again."""
     in_steps: bool = False
     """Whether what a request shows may appear piece by piece (a collection, a repair)."""
+    by_hand: bool = False
+    """Whether somebody writes into the tree beside the store."""
 
 
 def create(name: str = ALICE) -> Request:
@@ -132,6 +139,53 @@ def alice(root: Path, name: str = ALICE) -> Session:
     return open_session(root, NANO, name)
 
 
+def training() -> Request:
+    return Request(
+        do=lambda root: save_request(root, TRAINING, {"steps": 100}),
+        shows=lambda picture: picture["trainings"] == {TRAINING: {"steps": 100}},
+    )
+
+
+def copied_by_hand() -> Request:
+    """Somebody restores a state that was lost, and waits for no disk."""
+
+    def do(root: Path) -> None:
+        path = blob_path(root, ref_of(Toy().relearn(fresh_state(), LESSONS[0]).state))
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+        os.write(descriptor, Toy().relearn(fresh_state(), LESSONS[0]).state)
+        os.close(descriptor)
+
+    return Request(do=do, shows=lambda _: True)
+
+
+def collection(*, keep: int) -> Request:
+    """Some states are pruned; every commit stays, and what is pruned can be computed again."""
+    return Request(
+        do=lambda root: collect(root, keep=keep, prune_age_s=0.0),
+        shows=lambda picture: PRUNED in picture["nano alice"]["commits"][1][2],
+    )
+
+
+def rot(n: int) -> Request:
+    """The disk loses a byte of a commit."""
+
+    def do(root: Path) -> None:
+        path = commits_folder(root, NANO, ALICE) / f"{n:08d}.json"
+        data = path.read_bytes()
+        path.unlink()
+        path.write_bytes(data[:-9] + b"?" + data[-8:])
+
+    return Request(do=do, shows=lambda _: True)
+
+
+def mend(*, to: int) -> Request:
+    return Request(
+        do=lambda root: repair(root, NANO, ALICE, to=to),
+        shows=has_commit(ALICE, type="repair", to=to),
+        refusal="is sound",
+    )
+
+
 TAUGHT = (create(), learn(0), learn(1))
 
 WORKLOADS = (
@@ -147,6 +201,14 @@ WORKLOADS = (
     Workload(name="revert by subtraction", before=TAUGHT, requests=(take_back(2, "subtract"),)),
     Workload(name="tags", before=TAUGHT, requests=(tag("best", 1), tag("last", 2))),
     Workload(name="run folder", before=TAUGHT, requests=(save_run("one"),)),
+    Workload(
+        name="collection",
+        before=(*TAUGHT, learn(3)),
+        requests=(collection(keep=1),),
+        in_steps=True,
+    ),
+    Workload(name="repair", before=(*TAUGHT, rot(2)), requests=(mend(to=1),), in_steps=True),
+    Workload(name="training", requests=(training(),)),
     Workload(name="base", before=(create("bob"),), requests=(base(BASES[0]),)),
     Workload(
         name="another base", before=(base(BASES[0]),), requests=(base(BASES[1]),), in_steps=True
@@ -185,5 +247,14 @@ SEQUELS = (
         name="a session after a base that was cut off",
         requests=(base(BASES[0]),),
         then=(create(), base(BASES[0])),
+    ),
+)
+
+BESIDE = (
+    Workload(
+        name="a state that is there",
+        before=(create(),),
+        requests=(copied_by_hand(), learn(0)),
+        by_hand=True,
     ),
 )

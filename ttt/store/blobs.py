@@ -61,7 +61,12 @@ def put_blob(root: Path, data: bytes) -> BlobRef:
     Raises:
         StorageError: The disk refused; no commit may name these bytes.
     """
-    tmp = layout.prepare(root)
+    layout.prepare(root)
+    return keep_blob(root, data)
+
+
+def keep_blob(root: Path, data: bytes) -> BlobRef:
+    """As `put_blob`, in a tree that was prepared."""
     ref = ref_of(data)
     path = blob_path(root, ref)
     folder = path.parent
@@ -69,7 +74,7 @@ def put_blob(root: Path, data: bytes) -> BlobRef:
         _files.make_folder(folder)
     with _files.storage_errors("write", path):
         if not _is_kept(path, data):
-            _write(path, data, tmp=tmp)
+            _write(path, data, layout.unfinished(root))
         _files.sync_folder(folder)
     return ref
 
@@ -121,8 +126,12 @@ def kept_blobs(root: Path) -> Iterator[tuple[str, os.stat_result, str]]:
         for name in _listed(f"{objects}/{fan}"):
             path, digest = f"{objects}/{fan}/{name}", name.removesuffix(SUFFIX)
             right = _SHA256.fullmatch(digest) and name != digest and fan == digest[:2]
-            with contextlib.suppress(FileNotFoundError):
-                yield path, os.lstat(path), digest if right else ""
+            with _files.storage_errors("look at", path):
+                try:
+                    status = os.lstat(path)
+                except FileNotFoundError:
+                    continue  # It was removed while we looked.
+            yield path, status, digest if right else ""
 
 
 def make_fan(root: Path) -> None:
@@ -168,9 +177,8 @@ def _is_kept(path: Path, data: bytes) -> bool:
     return True
 
 
-def _write(path: Path, data: bytes, *, tmp: Path) -> None:
+def _write(path: Path, data: bytes, unfinished: Path) -> None:
     """Give bytes their name: a new one, or in place of something that is not these bytes."""
-    unfinished = tmp / _files.unique_name()
     try:
         _files.create_file(unfinished, data, mode=BLOB_MODE)
         try:
