@@ -66,7 +66,7 @@ def test_views_say_what_the_commits_say(tmp_path):
         draft=Draft(state=parent.head.blob, event=FORK),
         parent=Place(session_id="alice", n=2),
     )
-    session = append_commit(session, draft(1, flag=True))
+    session = append_commit(session, draft(1, flag=True, norms={"grad": 2.5, "deep": {"x": 1}}))
     folder = folder_of(session)
     meta = json.loads((folder / "meta.json").read_bytes())
     assert meta == {
@@ -81,7 +81,10 @@ def test_views_say_what_the_commits_say(tmp_path):
         "base_ckpt_hash": "base-1",
     }
     metrics = json.loads((folder / "metrics.json").read_bytes())
-    assert (metrics["commits"], metrics["numbers"]) == (2, {"loss": 0.125})
+    assert (metrics["commits"], metrics["numbers"]) == (
+        2,
+        {"loss": 0.125, "norms.grad": 2.5},
+    )
     assert metrics["head"]["sum"] == session.head.sum
     lines = (folder / "update_events.jsonl").read_bytes().splitlines()
     assert [json.loads(line)["type"] for line in lines] == ["fork", "update"]

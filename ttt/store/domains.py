@@ -58,4 +58,4 @@ def commits_folder(root: Path, domain: Domain, session_id: str) -> Path:
     Raises:
         ConfigError: The id cannot be one.
     """
-    return session_folder(root, domain, session_id) / "commits"
+    return root.joinpath(domain.folder, layout.check_id("session id", session_id), "commits")

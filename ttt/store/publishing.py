@@ -218,7 +218,7 @@ def publish_chain(root: Path, folder: Path, sealed: Iterable[tuple[Commit, bytes
 def _kept(root: Path, given: bytes | BlobRef, known: BlobRef | None) -> BlobRef:
     """Make sure that bytes are kept, or that those that are named are there and sound."""
     if isinstance(given, bytes):
-        return blobs.put_blob(root, given)
+        return blobs.keep_blob(root, given)
     if given != known or not blobs.has_blob(root, given):
         blobs.read_blob(root, given)
     return given

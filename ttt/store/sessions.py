@@ -188,10 +188,11 @@ def append_commit(session: Session, draft: Draft, clock: Clock = utc_now) -> Ses
     if session.damage:
         raise CorruptArtifactError(
             f"Session {session.session_id!r} is damaged and can only be read: {session.damage}; "
-            "see `ttt session repair`."
+            "repair it, or fork it where it is sound."
         )
     if (answer := _answer(session, draft.request_id)) is not None:
         return answer
+    layout.prepare(session.root)
     folder = commits_folder(session.root, session.domain, session.session_id)
     head = session.head
     with locks.shared(session.root):

@@ -15,7 +15,7 @@ import contextlib
 import errno
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -137,10 +137,19 @@ def _metrics(views: Views) -> bytes:
             "schema_version": SCHEMA_VERSION,
             "commits": head.n + 1,
             "head": {"n": head.n, "type": head.kind, "time": head.time, "sum": head.sum},
-            "numbers": {key: x for key, x in head.event.items() if type(x) in (int, float)},
+            "numbers": dict(_numbers(head.event)),
         },
         indent=None,
     )
+
+
+def _numbers(event: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of an event and of the mappings in it, such as `losses.pre_loss`."""
+    for key, value in event.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield prefix + key, value
+        elif isinstance(value, Mapping) and not prefix:
+            yield from _numbers(value, f"{key}.")
 
 
 def _links(domain: Domain) -> tuple[str, str]:
