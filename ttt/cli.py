@@ -22,6 +22,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Read a text while learning from it, and watch, gate and undo each update.",
         ),
         "train": ("ttt.text_lm.train:main", "Train a text model from files."),
+        "generate": ("ttt.text_lm.generate:main", "Continue a text with a frozen base."),
+        "models": (
+            "ttt.text_lm.models_command:main",
+            "List, show, compare and delete text models.",
+        ),
         "tokenizer": (
             "ttt.text_lm.tokenizer_command:main",
             "Train a byte-level tokenizer, encode and decode with one.",

@@ -37,6 +37,8 @@ from ttt.monitors.options import MonitorOptions
 from ttt.monitors.signals import SIGNALS, FlagThresholds, flags
 from ttt.settings import Settings
 from ttt.spine.change import Outcome
+from ttt.text_lm.generate import GenerateOptions
+from ttt.text_lm.models_command import COMMANDS as MODELS_COMMANDS
 from ttt.text_lm.starter import StarterOptions
 from ttt.text_lm.tokenizer_command import COMMANDS as TOKENIZER_COMMANDS
 from ttt.text_lm.train_options import TrainOptions
@@ -53,12 +55,15 @@ OPTIONS = {
     "run_monitor.py": (MonitorOptions,),
     "ttt monitor": (MonitorOptions,),
     "ttt train": (TrainOptions,),
+    "ttt generate": (GenerateOptions,),
+    "ttt models": tuple(model for model, _ in MODELS_COMMANDS.values()),
     "ttt tokenizer": tuple(model for model, _ in TOKENIZER_COMMANDS.values()),
     "ttt doctor": (DoctorOptions,),
     "ttt nano": NANO_OPTIONS,
     "ttt_ssm_nano/phase1_branching_muon.py": NANO_OPTIONS,
     "ttt fsck": (FsckOptions,),
     "ttt.text_lm.train": (TrainOptions,),
+    "ttt.text_lm.generate": (GenerateOptions,),
     "ttt.text_lm.starter": (StarterOptions,),
     "./start.sh": (MonitorOptions,),
 }
@@ -111,7 +116,17 @@ def documented_options() -> set[str]:
     return {word for span in SPANS for word in re.findall(r"--[a-z][\w-]*+(?!…)", span)}
 
 
-@pytest.mark.parametrize("model", [*NANO_OPTIONS, MonitorOptions, TrainOptions, DoctorOptions])
+@pytest.mark.parametrize(
+    "model",
+    [
+        *NANO_OPTIONS,
+        *OPTIONS["ttt models"],
+        MonitorOptions,
+        TrainOptions,
+        GenerateOptions,
+        DoctorOptions,
+    ],
+)
 def test_every_option_is_documented(model):
     assert spellings(model) - documented_options() - idle_negations(model) == set()
 
