@@ -45,7 +45,7 @@ def ref_of(data: bytes) -> BlobRef:
 
 def blob_path(root: Path, ref: BlobRef) -> Path:
     """Where a blob stands, or would stand."""
-    return layout.objects(root).joinpath(ref.sha256[:2], ref.sha256 + SUFFIX)
+    return Path(f"{root}/objects/{ref.sha256[:2]}/{ref.sha256}{SUFFIX}")
 
 
 def put_blob(root: Path, data: bytes) -> BlobRef:

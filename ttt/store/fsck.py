@@ -13,7 +13,6 @@ from pathlib import Path
 
 from ttt.errors import CorruptArtifactError, StorageError
 from ttt.store import _files, base, blobs, checkpoints, layout, models, records, runs, session_runs
-from ttt.store.domains import session_folder
 from ttt.store.fsck_sessions import Found, Problem, check_session
 from ttt.store.survey import sessions_in
 
@@ -62,7 +61,7 @@ def fsck(root: Path) -> FsckReport:
     for ref, owner in found.needed.items():
         if sizes.get(ref.sha256, ref.size if ref.sha256 in found.rotten else -1) != ref.size:
             found.add(owner, f"blob {ref.sha256} of {ref.size} bytes is not there")
-    folders = sum(_check_folder(*one, found) for one in _saved_folders(root))
+    folders = sum(_check_folder(*one, found) for one in _saved_folders(root, found))
     named = {ref.sha256 for ref in (*found.needed, *found.welcome)}
     return FsckReport(
         problems=tuple(found.problems),
@@ -97,7 +96,7 @@ def _check_blobs(root: Path, found: Found) -> dict[str, int]:
     return sizes
 
 
-def _saved_folders(root: Path) -> Iterator[tuple[Path, str, str]]:
+def _saved_folders(root: Path, found: Found) -> Iterator[tuple[Path, str, str]]:
     """Every saved folder with its kind and the name of its record."""
     for folder, kind, record_name in (
         (layout.text_models(root), models.KIND, models.META),
@@ -110,8 +109,7 @@ def _saved_folders(root: Path) -> Iterator[tuple[Path, str, str]]:
         states = trainings / model_id / "checkpoints"
         for name in layout.saved_ids(states):
             yield states / name, checkpoints.KIND, checkpoints.META
-    for domain, session_id in sessions_in(root):
-        folder = session_folder(root, domain, session_id) / "runs"
+    for folder in found.runs:
         for name in layout.saved_ids(folder):
             yield folder / name, session_runs.KIND, session_runs.MANIFEST
     if (root / "base").exists():

@@ -4,13 +4,14 @@ A blob that is gone is damage where nothing can compute it again: the newest sta
 state that does not follow from an input, and every input. Any other state may have been pruned.
 """
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ttt.errors import CorruptArtifactError, StorageError
-from ttt.store import chain, views
+from ttt.store import _files, chain, views
 from ttt.store.blobs import BlobRef
-from ttt.store.domains import Domain
+from ttt.store.domains import Domain, session_folder
 from ttt.store.survey import Survey, broken_links, survey
 from ttt.store.tags import tags_of
 
@@ -37,6 +38,8 @@ class Found:
     """Blobs that must be there, each with a commit that needs it."""
     welcome: dict[BlobRef, str] = field(default_factory=dict)
     """Blobs that may have been pruned."""
+    runs: list[Path] = field(default_factory=list)
+    """Folders of what runs in sessions left."""
     rotten: set[str] = field(default_factory=set)
     """Digests of blobs that are there and damaged."""
 
@@ -73,8 +76,14 @@ def check_session(root: Path, domain: Domain, session_id: str, found: Found) -> 
     for what in damage:
         found.add(where, what)
     _note_blobs(seen, where, found)
+    folder = session_folder(root, domain, session_id)
     try:
-        _check_tags(root, domain, seen, where, found)
+        with _files.storage_errors("list", folder):
+            inside = os.listdir(folder)
+        if "runs" in inside:
+            found.runs.append(folder / "runs")
+        if "tags" in inside:
+            _check_tags(root, domain, seen, where, found)
         if not damage:
             origin, head = seen.commits[0], seen.commits[seen.newest]
             shown = views.views_of(root, domain, origin, head)

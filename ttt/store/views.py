@@ -30,7 +30,7 @@ META, METRICS = "meta.json", "metrics.json"
 ROUNDS_MAX = 8
 """How often a refresh starts again because somebody else has committed meanwhile."""
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_APPEND = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_LINK = (errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP)
 
 
@@ -94,16 +94,27 @@ def differing(views: Views, *, known: Mapping[int, Commit] | None = None) -> lis
         CorruptArtifactError: A commit is damaged, so its event cannot be compared.
         StorageError: The disk refused.
     """
-    texts = {META: _meta, METRICS: _metrics}
-    wrong = [name for name, text in texts.items() if not _holds(views, name, text)]
-    wrong += [name for name in _links(views.domain) if not _is_link(views, name)]
-    events = views.domain.events_view
+    with _files.storage_errors("list", views.folder):
+        there = set(os.listdir(views.folder))
+    events, links = views.domain.events_view, _links(views.domain)
+    wrong = [name for name in (META, METRICS, *links, events) if name not in there]
+    for name, text in ((META, _meta), (METRICS, _metrics)):
+        if name in there and not _holds(f"{views.folder}/{name}", text(views)):
+            wrong.append(name)
+    if not there.isdisjoint(links):
+        blob = blobs.blob_path(views.root, views.head.blob)
+        wrong += [name for name in links if name in there and not _is_link(views, name, blob)]
+    if events in there and not _are_current(views, f"{views.folder}/{events}", known):
+        wrong.append(events)
+    return wrong
+
+
+def _are_current(views: Views, path: str, known: Mapping[int, Commit] | None) -> bool:
+    """Whether the events are those of the commits, or at least end like them."""
     if known is not None:
-        sound = _holds(views, events, lambda views: _all_lines(views, known))
-    else:
-        with _files.storage_errors("read", events):
-            sound = _ends_with(f"{views.folder}/{events}", event_line(views.head))
-    return wrong if sound else [*wrong, events]
+        return _holds(path, _all_lines(views, known))
+    with _files.storage_errors("read", path):
+        return _ends_with(path, event_line(views.head))
 
 
 def event_line(commit: Commit) -> bytes:
@@ -176,9 +187,7 @@ def _follow(views: Views, before: Commit) -> None:
             _replace(views, name, functools.partial(_link, views=views))
     _replace(views, METRICS, functools.partial(_create, data=_metrics(views)))
     path = f"{views.folder}/{views.domain.events_view}"
-    if _ends_with(path, event_line(before)):
-        _append(path, event_line(views.head))
-    else:
+    if not _append_behind(path, event_line(before), event_line(views.head)):
         _rewrite(views)
 
 
@@ -191,10 +200,17 @@ def _all_lines(views: Views, known: Mapping[int, Commit]) -> bytes:
     )
 
 
-def _append(path: str, line: bytes) -> None:
-    descriptor = os.open(path, _APPEND)
+def _append_behind(path: str, last: bytes, line: bytes) -> bool:
+    """Add a line to a file that ends with `last`; False if it does not."""
     try:
+        descriptor = os.open(path, _APPEND)
+    except FileNotFoundError:
+        return False
+    try:
+        if not _is_last(descriptor, last):
+            return False
         _files.write_all(descriptor, line)
+        return True
     finally:
         os.close(descriptor)
 
@@ -206,30 +222,28 @@ def _ends_with(path: str, line: bytes) -> bool:
     except FileNotFoundError:
         return False
     try:
-        begin = os.fstat(descriptor).st_size - len(line) - 1
-        if begin < 0:
-            return begin == -1 and os.pread(descriptor, len(line), 0) == line
-        return os.pread(descriptor, len(line) + 1, begin) == b"\n" + line
+        return _is_last(descriptor, line)
     finally:
         os.close(descriptor)
 
 
-def _holds(views: Views, name: str, text: Callable[[Views], bytes]) -> bool:
-    """Whether a view holds this text, which is made up only if there is a view."""
-    path = f"{views.folder}/{name}"
-    return os.path.lexists(path) and _is(path, text(views))
+def _is_last(descriptor: int, line: bytes) -> bool:
+    begin = os.fstat(descriptor).st_size - len(line) - 1
+    if begin < 0:
+        return begin == -1 and os.pread(descriptor, len(line), 0) == line
+    return os.pread(descriptor, len(line) + 1, begin) == b"\n" + line
 
 
-def _is(path: str, data: bytes) -> bool:
+def _holds(path: str, data: bytes) -> bool:
     try:
         return _files.read_file(path, bytes_max=len(data)) == data
     except (FileNotFoundError, CorruptArtifactError):
         return False
 
 
-def _is_link(views: Views, name: str) -> bool:
+def _is_link(views: Views, name: str, blob: Path) -> bool:
     """Whether a view is the head's blob, by name or, where links cannot be, by content."""
-    path, blob = f"{views.folder}/{name}", blobs.blob_path(views.root, views.head.blob)
+    path = f"{views.folder}/{name}"
     try:
         found, wanted = os.lstat(path), os.lstat(blob)
     except OSError:
@@ -238,7 +252,7 @@ def _is_link(views: Views, name: str) -> bool:
         return True
     if found.st_size != wanted.st_size:
         return False
-    return _is(path, blobs.read_blob(views.root, views.head.blob))
+    return _holds(path, blobs.read_blob(views.root, views.head.blob))
 
 
 def _replace(views: Views, name: str, create: Callable[[str], None]) -> None:
