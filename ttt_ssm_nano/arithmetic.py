@@ -3,8 +3,8 @@
 Importing this file imports numba. Everything goes in and comes out read-only, so that each loop is
 compiled for one combination of types and no state can be written into by accident.
 
-Shapes: N sessions, K numbers, T steps, X inputs, U inner inputs, S states, Y outputs; R, C rows and
-columns of any matrix.
+Shapes: N sessions, K numbers, P pairs of states, T steps, X inputs, U inner inputs, S states, Y
+outputs; R, C rows and columns of any matrix.
 """
 
 import numpy as np
@@ -103,15 +103,13 @@ def orthogonalised(
 def statistics(
     h_NTS: Float[np.ndarray, "sessions time states"],
     y_NTY: Float[np.ndarray, "sessions time outputs"],
-) -> tuple[
-    Float[np.ndarray, "sessions states states"], Float[np.ndarray, "sessions outputs states"]
-]:
-    """`sum h h^T` and `sum y h^T` of a chunk."""
+) -> tuple[Float[np.ndarray, "sessions pairs"], Float[np.ndarray, "sessions outputs states"]]:
+    """`sum h h^T`, its lower triangle row by row, and `sum y h^T` of a chunk."""
     sessions, _, states = h_NTS.shape
-    gram_NSS = np.empty((sessions, states, states))
+    gram_NP = np.empty((sessions, states * (states + 1) // 2))
     cross_NYS = np.empty((sessions, y_NTY.shape[2], states))
-    kernels.statistics(h_NTS, y_NTY, gram_NSS, cross_NYS)
-    return _frozen(gram_NSS), _frozen(cross_NYS)
+    kernels.statistics(h_NTS, y_NTY, gram_NP, cross_NYS)
+    return _frozen(gram_NP), _frozen(cross_NYS)
 
 
 def add_faded(
@@ -134,14 +132,14 @@ def take_out(sum_2: Array, factor: float, times: int, unfade: int, values: Array
 
 
 def solve(
-    gram_N2SS: Float[np.ndarray, "sessions 2 states states"],
+    gram_N2P: Float[np.ndarray, "sessions 2 pairs"],
     cross_N2YS: Float[np.ndarray, "sessions 2 outputs states"],
     anchor_NYS: Float[np.ndarray, "sessions outputs states"],
     ridge: float,
 ) -> Float[np.ndarray, "sessions outputs states"]:
     """The readout that least squares asks for; NaN where the sums are no sums of squares."""
     W_o_NYS = np.empty(anchor_NYS.shape)
-    exact.solve(gram_N2SS, cross_N2YS, anchor_NYS, ridge, W_o_NYS)
+    exact.solve(gram_N2P, cross_N2YS, anchor_NYS, ridge, W_o_NYS)
     return _frozen(W_o_NYS)
 
 

@@ -13,6 +13,7 @@ Shapes: T steps, X inputs, S states, Y outputs.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -60,13 +61,19 @@ class Learned:
     """JSON: type (update, blocked, reverted), chunk, reasons, losses, norms."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LearnedMany:
     """What became of the chunks of sessions side by side."""
 
     states: NanoStates
     receipts: Sequence[Receipt]
-    events: Sequence[Mapping[str, object]]
+    lesson: Lesson
+    """The figures that it was decided on."""
+
+    @cached_property
+    def events(self) -> list[dict[str, object]]:
+        """What `Learned.event` says, for each session; written out when first asked for."""
+        return [self.lesson.event(n, receipt) for n, receipt in enumerate(self.receipts)]
 
 
 class Learner:
@@ -167,11 +174,7 @@ class Learner:
             probes=[probe],
             journals=journals or [self._journal] * states.size,
         )
-        return LearnedMany(
-            states=lesson.read_on(holder.state),
-            receipts=receipts,
-            events=[lesson.event(n, receipt) for n, receipt in enumerate(receipts)],
-        )
+        return LearnedMany(states=lesson.read_on(holder.state), receipts=receipts, lesson=lesson)
 
     def read(self, state: NanoState, chunk: ChunkInput) -> NanoState:
         """Read a buffer without learning from it: the session as if learning were off for it."""
@@ -255,8 +258,8 @@ class Learner:
             chunk.h_S[None],
             chunk.x_TX[None],
         )
-        gram_NSS, cross_NYS = self._rule.statistics(h_NTS, chunk.y_TY[None])
-        return self._rule.without(state, (gram_NSS[0], cross_NYS[0]), number)
+        gram_NP, cross_NYS = self._rule.statistics(h_NTS, chunk.y_TY[None])
+        return self._rule.without(state, (gram_NP[0], cross_NYS[0]), number)
 
     def _lesson(self, states: NanoStates, chunks: Sequence[ChunkInput] | ChunkInputs) -> Lesson:
         stacked = chunks if isinstance(chunks, ChunkInputs) else ChunkInputs.stacked(chunks)

@@ -24,7 +24,7 @@ from jaxtyping import Float
 from ttt.spine.change import Outcome, Receipt, Verdict
 from ttt_ssm_nano import arithmetic
 from ttt_ssm_nano.online_config import OnlineConfig
-from ttt_ssm_nano.plastic_ssm import Array, NanoBase, frozen
+from ttt_ssm_nano.plastic_ssm import Array, NanoBase, owned
 from ttt_ssm_nano.rules import OnlineRule, Reading
 from ttt_ssm_nano.session_state import (
     HELD,
@@ -110,7 +110,7 @@ class Lesson:
         factor, count_N = self._config.glitch_factor, self._counts[:, LOSSES]
         if factor is None:
             return [False] * len(count_N)
-        usual_N = arithmetic.medians(self._states.arrays["session.base_losses"], frozen(count_N))
+        usual_N = arithmetic.medians(self._states.arrays["session.base_losses"], owned(count_N))
         return [
             count >= GLITCH_HISTORY_MIN and not loss <= factor * usual
             for loss, count, usual in zip(self.base_loss_N, count_N, usual_N, strict=True)
@@ -162,8 +162,8 @@ class Lesson:
         self._judgement = Judgement(
             post_loss_N=_loss(h_NTS, self._chunks.y_NTY, W_o),
             heldout_after_N=_loss(held_NTS, self._held_targets(), W_o),
-            state_norm_N=_listed(arithmetic.norms(frozen(h_NTS[:, -1]))),
-            update_norm_N=_listed(np.sqrt(sum(arithmetic.norms(frozen(x)) ** 2 for x in moved))),
+            state_norm_N=_listed(arithmetic.norms(owned(h_NTS[:, -1]))),
+            update_norm_N=_listed(np.sqrt(sum(arithmetic.norms(owned(x)) ** 2 for x in moved))),
         )
 
     def probe(self, n: int) -> Verdict:
@@ -177,7 +177,7 @@ class Lesson:
             reasons.append("state_norm")
         if not post <= self.pre_loss_N[n] * (1.0 + config.rollback_tol):
             reasons.append("buffer_loss")
-        if config.heldout_tol is not None and self._judged_on(n):
+        if config.heldout_tol is not None and self._judged_N[n]:
             before, after = self._held_loss_N[n], seen.heldout_after_N[n]
             readings |= {"heldout_before": before, "heldout_after": after}
             if not after <= before * (1.0 + config.heldout_tol):
@@ -187,7 +187,7 @@ class Lesson:
     def event(self, n: int, receipt: Receipt) -> dict[str, object]:
         """What the commit of session `n` says about this chunk, as JSON."""
         seen = None if receipt.outcome is Outcome.REFUSED else self._judgement
-        held = seen is not None and self._judged_on(n)
+        held = seen is not None and self._judged_N[n]
         return {
             "type": KINDS[receipt.outcome],
             "chunk": int(self._counts[n, READ]),
@@ -239,16 +239,20 @@ class Lesson:
         """
         if not self._config.restart:
             return [False] * self._states.size
+        behind_N = [
+            held and pre > base
+            for held, pre, base in zip(
+                self._judged_N, self.pre_loss_N, self.base_loss_N, strict=True
+            )
+        ]
+        if not any(behind_N):
+            return behind_N
         h_NTS = self._held_NTS
         if self._config.plastic == "all":
             h_NTS = self._heldout_features(None)
         base_N = _loss(h_NTS, self._held_targets(), self._base.W_o_YS[None])
-        return [
-            self._judged_on(n)
-            and self.pre_loss_N[n] > self.base_loss_N[n]
-            and self._held_loss_N[n] > base_N[n]
-            for n in range(self._states.size)
-        ]
+        both = zip(behind_N, self._held_loss_N, base_N, strict=True)
+        return [behind and held > base for behind, held, base in both]
 
     def _restarted(self, states: NanoStates) -> NanoStates:
         """Weights and memory of those that the base has overtaken as they were at the start."""
@@ -279,9 +283,11 @@ class Lesson:
             )
         return found
 
-    def _judged_on(self, n: int) -> bool:
+    @cached_property
+    def _judged_N(self) -> list[bool]:
         """Whether enough buffers are held for one of them to share no step with this one."""
-        return bool(self._counts[n, HELD] >= self._config.apart)
+        judged: list[bool] = (self._counts[:, HELD] >= self._config.apart).tolist()
+        return judged
 
     @cached_property
     def _held_NTS(self) -> Array:
@@ -296,11 +302,11 @@ class Lesson:
 
     def _heldout_features(self, states: NanoStates | None) -> Array:
         held = self._states.arrays
-        h_NS, x_NTX = (frozen(held[f"session.heldout_{name}"][:, 0]) for name in "hx")
+        h_NS, x_NTX = (owned(held[f"session.heldout_{name}"][:, 0]) for name in "hx")
         return self._features(states, h_NS, x_NTX)
 
     def _held_targets(self) -> Array:
-        return frozen(self._states.arrays["session.heldout_y"][:, 0])
+        return owned(self._states.arrays["session.heldout_y"][:, 0])
 
 
 def _loss(h_NTS: Array, y_NTY: Array, W_o: Array) -> list[float]:

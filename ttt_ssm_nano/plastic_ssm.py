@@ -111,6 +111,13 @@ def frozen(array: npt.ArrayLike) -> Array:
     return own
 
 
+def owned(array: Array) -> Array:
+    """The same for an array that its maker hands over: it is frozen itself and not copied."""
+    own = np.ascontiguousarray(array)
+    own.flags.writeable = False
+    return own
+
+
 def decays(a_raw_S: Float[np.ndarray, " states"]) -> Float[np.ndarray, " states"]:
     """`exp(-softplus(a_raw) dt)`."""
     left_S: Array = np.exp(-np.logaddexp(0.0, a_raw_S) * DT)

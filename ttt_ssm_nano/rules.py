@@ -22,7 +22,7 @@ from ttt.lib.registry import Registry
 from ttt.optim.muon_config import RATE_FACTORS
 from ttt_ssm_nano import arithmetic
 from ttt_ssm_nano.online_config import OnlineConfig
-from ttt_ssm_nano.plastic_ssm import Array, NanoBase, frozen
+from ttt_ssm_nano.plastic_ssm import Array, NanoBase, frozen, owned
 from ttt_ssm_nano.session_state import READ, WEIGHTS, NanoState, NanoStates
 
 GRAM, CROSS, ANCHOR = "optim.gram", "optim.cross", "optim.anchor"
@@ -74,7 +74,7 @@ class LeastSquares:
         W_o_YS = weights["plastic.W_o"]
         outputs, states = W_o_YS.shape
         return {
-            GRAM: np.zeros((2, states, states)),
+            GRAM: np.zeros((2, states * (states + 1) // 2)),
             CROSS: np.zeros((2, outputs, states)),
             ANCHOR: W_o_YS,
             CHUNKS: np.zeros(1),
@@ -84,11 +84,11 @@ class LeastSquares:
     def step(self, states: NanoStates, reading: Reading) -> dict[str, Array]:
         """Fade the sums to now, add the steps that no buffer before held, solve."""
         config, arrays = self._config, states.arrays
-        gram_NSS, cross_NYS = self.statistics(reading.h_NTS, reading.y_NTY)
+        gram_NP, cross_NYS = self.statistics(reading.h_NTS, reading.y_NTY)
         now_N = arrays["session.counts"][:, READ]
         chunks_N1, numbers_NK = arrays[CHUNKS], arrays[NUMBERS]
         times_N = np.where(chunks_N1[:, 0] > 0.0, now_N - numbers_NK[:, -1], 0.0).astype(np.int64)
-        gram = arithmetic.add_faded(arrays[GRAM], config.forgetting, times_N, gram_NSS)
+        gram = arithmetic.add_faded(arrays[GRAM], config.forgetting, times_N, gram_NP)
         cross = arithmetic.add_faded(arrays[CROSS], config.forgetting, times_N, cross_NYS)
         return {
             "plastic.W_o": arithmetic.solve(gram, cross, arrays[ANCHOR], config.ridge),
@@ -141,7 +141,7 @@ class LeastSquares:
         """What a buffer adds to the sums: each step is counted once, though buffers overlap."""
         fresh = self._config.fresh
         if fresh < h_NTS.shape[1]:
-            h_NTS, y_NTY = frozen(h_NTS[:, -fresh:]), frozen(y_NTY[:, -fresh:])
+            h_NTS, y_NTY = owned(h_NTS[:, -fresh:]), owned(y_NTY[:, -fresh:])
         return arithmetic.statistics(h_NTS, y_NTY)
 
 
@@ -165,7 +165,7 @@ class MuonStep:
             weights_N, grad_N = states.arrays[name], reading.gradients[name]
             buffer_N = muon.momentum * states.arrays[_buffer(name)] + grad_N
             ahead_N = grad_N + muon.momentum * buffer_N if muon.nesterov else buffer_N
-            update_N = arithmetic.orthogonalised(frozen(ahead_N), muon.ns_steps)
+            update_N = arithmetic.orthogonalised(owned(ahead_N), muon.ns_steps)
             rate = muon.lr * RATE_FACTORS[muon.adjust_lr](*weights_N.shape[1:])
             moved[name] = (1.0 - muon.lr * muon.weight_decay) * weights_N - rate * update_N
             moved[_buffer(name)] = buffer_N

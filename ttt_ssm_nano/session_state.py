@@ -9,9 +9,9 @@ Refuses: bytes that are not a state of the same base and settings.
 Shapes: N sessions, K buffers, T steps of a buffer, X inputs, U inner inputs, S states, Y outputs.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final
 
 import numpy as np
@@ -19,9 +19,11 @@ from jaxtyping import Float
 
 from ttt.errors import CorruptArtifactError
 from ttt.store.tensor_files import TensorSpec, decode_arrays, encode_arrays
-from ttt_ssm_nano.plastic_ssm import Array, frozen
+from ttt_ssm_nano.plastic_ssm import Array, frozen, owned
 
 WEIGHTS: Final = ("plastic.W_u", "plastic.B", "plastic.W_o")
+CONSTANT: Final = ("plastic.W_u", "plastic.B", "optim.anchor")
+"""Arrays that stay what they are through most updates: their digests are kept."""
 LOSSES_KEPT: Final = 64
 """Base losses that the median is taken over."""
 READ, HELD, LOSSES = range(3)
@@ -86,11 +88,11 @@ class NanoState:
 
     def fingerprint(self) -> str:
         """SHA-256 over every byte the next step depends on."""
-        return _fingerprint([(name, self.arrays[name]) for name in sorted(self.arrays)])
+        return self.alone().fingerprints()[0]
 
-    def peak(self) -> float:
-        """Largest magnitude of its numbers; not finite if one of them is not."""
-        return float(max(np.max(np.abs(array), initial=0.0) for array in self.arrays.values()))
+    def finite(self) -> bool:
+        """Whether every number of it is one."""
+        return all(bool(np.isfinite(array).all()) for array in self.arrays.values())
 
     def alone(self) -> "NanoStates":
         """As a batch of one, on the same memory."""
@@ -102,6 +104,8 @@ class NanoStates:
     """The states of sessions side by side; every array has them along its first axis."""
 
     arrays: Mapping[str, Array]
+    constant: dict[str, list[bytes]] = field(default_factory=dict, compare=False, repr=False)
+    """Digests of arrays that most updates leave alone, by member; derived, kept to save time."""
 
     @classmethod
     def stacked(cls, states: Sequence[NanoState]) -> "NanoStates":
@@ -120,17 +124,28 @@ class NanoStates:
 
     def fingerprints(self) -> list[str]:
         """See `NanoState.fingerprint`."""
-        named = [(name, self.arrays[name]) for name in sorted(self.arrays)]
-        return [_fingerprint([(name, array[n]) for name, array in named]) for n in range(self.size)]
+        for name in CONSTANT:
+            if name in self.arrays and name not in self.constant:
+                self.constant[name] = [sha256(row).digest() for row in self.arrays[name]]
+        constant = [b"".join(digests) for digests in zip(*self.constant.values(), strict=True)]
+        names = sorted(self.arrays.keys() - self.constant.keys())
+        named = sha256(" ".join([*self.constant, *names]).encode())
+        rows_NK = np.concatenate([self.arrays[n].reshape(self.size, -1) for n in names], axis=1)
+        found = []
+        for digests, row_K in zip(constant, rows_NK, strict=True):
+            digest = named.copy()
+            digest.update(digests)
+            digest.update(row_K.data)
+            found.append(digest.hexdigest())
+        return found
 
-    def peaks(self) -> list[float]:
-        """See `NanoState.peak`."""
-        highest_N = np.zeros(self.size)
+    def finite(self) -> list[bool]:
+        """See `NanoState.finite`."""
+        finite_N = np.ones(self.size, dtype=bool)
         for array in self.arrays.values():
-            flat_NK = array.reshape(self.size, -1)
-            np.maximum(highest_N, np.max(np.abs(flat_NK), axis=1, initial=0.0), out=highest_N)
-        peaks: list[float] = highest_N.tolist()
-        return peaks
+            finite_N &= np.isfinite(array).reshape(self.size, -1).all(axis=1)
+        found: list[bool] = finite_N.tolist()
+        return found
 
     def merged(self, other: "NanoStates", members: Sequence[bool]) -> "NanoStates":
         """The named members as they are in `other`, the rest as they are here."""
@@ -140,13 +155,16 @@ class NanoStates:
         arrays = {}
         for name, here in self.arrays.items():
             there = other.arrays[name]
-            mixed = here if there is here else frozen(_rows(taken_N, there, here))
-            arrays[name] = mixed
-        return NanoStates(arrays=arrays)
+            arrays[name] = here if there is here else owned(_rows(taken_N, there, here))
+        return self._with(arrays)
 
     def updated(self, arrays: Mapping[str, Array]) -> "NanoStates":
-        """With some of the arrays replaced."""
-        return NanoStates(arrays={**self.arrays, **{n: frozen(a) for n, a in arrays.items()}})
+        """With some of the arrays replaced by new ones, which are frozen."""
+        return self._with({**self.arrays, **{n: owned(a) for n, a in arrays.items()}})
+
+    def _with(self, arrays: Mapping[str, Array]) -> "NanoStates":
+        same = {n: one for n, one in self.constant.items() if arrays[n] is self.arrays[n]}
+        return NanoStates(arrays=arrays, constant=same)
 
 
 def encode_state(state: NanoState) -> bytes:
@@ -197,11 +215,3 @@ def decode_input(data: bytes, *, where: str = "input") -> ChunkInput:
 
 def _rows(taken_N: np.ndarray, there: Array, here: Array) -> Array:
     return np.where(taken_N.reshape(-1, *([1] * (here.ndim - 1))), there, here)
-
-
-def _fingerprint(named: Sequence[tuple[str, Array]]) -> str:
-    digest = hashlib.sha256()
-    for name, array in named:
-        digest.update(name.encode())
-        digest.update(array.data)
-    return digest.hexdigest()

@@ -28,8 +28,8 @@ class PlasticValues(Protocol):
     def fingerprints(self) -> Sequence[str]:
         """Of each member, the digest of every byte its next step depends on."""
 
-    def peaks(self) -> Sequence[float]:
-        """Of each member, the largest magnitude; not finite if a number of it is not."""
+    def finite(self) -> Sequence[bool]:
+        """Of each member, whether every number of it is one."""
 
     def merged(self: Own, other: Own, members: Sequence[bool]) -> Own:
         """The named members as they are in `other`, the rest as they are here."""

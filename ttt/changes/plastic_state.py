@@ -1,7 +1,7 @@
 """A change of any plastic state that is one immutable value, and how to take it back.
 
 The state of a session (weights, the rule's memory, whatever else the next step depends on) is a
-frozen value that can name its bytes and its largest number. A change computes the next value beside
+frozen value that can name its bytes and say whether they are numbers. A change computes the next value beside
 the old one and swaps it in; taking it back swaps the old one in, so a snapshot costs nothing. The
 nano domain learns through this; it needs no tensor library.
 
@@ -20,8 +20,8 @@ class PlasticValue(Protocol):
     def fingerprint(self) -> str:
         """Digest of every byte the next step depends on."""
 
-    def peak(self) -> float:
-        """Largest magnitude of its numbers; not finite if one of them is not."""
+    def finite(self) -> bool:
+        """Whether every number of it is one: neither NaN nor infinity."""
 
 
 State = TypeVar("State", bound=PlasticValue)

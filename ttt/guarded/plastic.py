@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ttt.changes.plastic_batch import PlasticBatch, States
 from ttt.changes.plastic_state import PlasticUpdate, State
 from ttt.spine.batch import BatchCheck, attempt_many
-from ttt.spine.change import Check, Journal, Receipt, Stage, Verdict
+from ttt.spine.change import ALLOWED, Check, Journal, Receipt, Stage, Verdict
 from ttt.spine.transaction import attempt
 
 
@@ -36,7 +36,7 @@ def adapt(
     """
 
     def finite() -> Verdict:
-        return _finite(change.holder.state.peak())
+        return _finite(change.holder.state.finite())
 
     return attempt(change, gate=gate, probes=[finite, *probes], journal=journal)
 
@@ -61,11 +61,10 @@ def adapt_many(
     """
 
     def finite(active: Sequence[bool]) -> list[Verdict]:
-        return [_finite(peak) for peak in batch.holder.state.peaks()]
+        return [_finite(one) for one in batch.holder.state.finite()]
 
     return attempt_many(batch, gate=gate, probes=[finite, *probes], journals=journals)
 
 
-def _finite(peak: float) -> Verdict:
-    """A `Verdict` refuses by itself what is not finite."""
-    return Verdict(allowed=True, readings={"peak": peak})
+def _finite(is_finite: bool) -> Verdict:
+    return ALLOWED if is_finite else Verdict(allowed=False, reasons=("non_finite:state",))
