@@ -39,6 +39,7 @@ MONITOR = "tests/monitors/test_gradient.py::"
 LIMITED = "tests/sandbox/test_limited.py::"
 PT_FILES = "tests/store/test_pt_files.py::"
 TRANSFER = "tests/branching/test_transfer.py::"
+GENERATION = "tests/text_lm/test_generation.py::"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -338,5 +339,49 @@ MUTANTS: tuple[Mutant, ...] = (
         new="if ref is None:",
         test="tests/store/test_adoption.py::"
         "test_a_blob_that_a_collection_takes_meanwhile_is_put_back",
+    ),
+    Mutant(
+        name="the token that was written is never read",
+        path="ttt/text_lm/generation.py",
+        old="self._features_D = self._stepper.step(self._unread, self._state_NH)",
+        new="self._stepper.step(self._unread, self._state_NH.clone())",
+        test=GENERATION + "test_each_token_has_the_log_probability_that_the_whole_prefix_gives_it",
+    ),
+    Mutant(
+        name="writing overwrites the state that it was given",
+        path="ttt/text_lm/generation.py",
+        old="return self._state_NH[None].clone()",
+        new="return self._state_NH[None]",
+        test=GENERATION + "test_asking_for_the_state_on_the_way_changes_nothing",
+    ),
+    Mutant(
+        name="a token is drawn from scores that are not finite",
+        path="ttt/text_lm/sampling.py",
+        old="if not np.isfinite(log_probs_B).all():",
+        new="if np.isinf(log_probs_B).any():",
+        test="tests/text_lm/test_sampling.py::test_scores_that_are_not_finite_are_refused",
+    ),
+    Mutant(
+        name="a character that lies in two tokens is shown as two broken ones",
+        path="ttt/text_lm/pieces.py",
+        old="self._decoder.decode(self._texts[token_id])",
+        new='self._texts[token_id].decode("utf-8", "replace")',
+        test="tests/text_lm/test_pieces.py::"
+        "test_a_character_of_several_tokens_comes_whole_or_not_yet",
+    ),
+    Mutant(
+        name="the beginning of a stop is shown",
+        path="ttt/text_lm/pieces.py",
+        old="(0 if last else self._doubtful())",
+        new="0",
+        test="tests/text_lm/test_pieces.py::test_what_is_written_is_the_text_up_to_the_first_stop",
+    ),
+    Mutant(
+        name="a model that a session of unknown base may stand on is deleted",
+        path="ttt/text_lm/models.py",
+        old='return "" if session.model_signature else',
+        new='return "" if True else',
+        test="tests/text_lm/test_models.py::"
+        "test_a_session_that_cannot_be_read_counts_as_standing_on_the_model",
     ),
 )

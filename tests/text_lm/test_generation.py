@@ -88,9 +88,10 @@ def test_text_can_be_gone_on_with_from_the_state(base):
 def test_asking_for_the_state_on_the_way_changes_nothing(base):
     plain = [token.token_id for token in generate(base, PROMPT, config(max_new_tokens=9))]
     watched = generate(base, PROMPT, config(max_new_tokens=9))
-    ids = []
+    ids, states = [], []
     for token in watched:
         ids.append(token.token_id)
+        states.append((watched.state, watched.state.clone()))
         torch.testing.assert_close(
             watched.state,
             base.model.features(torch.tensor([PROMPT + ids]))[1],
@@ -98,6 +99,7 @@ def test_asking_for_the_state_on_the_way_changes_nothing(base):
             atol=1e-5,
         )
     assert ids == plain
+    assert all(torch.equal(state, copy) for state, copy in states)
 
 
 def test_one_seed_gives_one_text_and_another_another(base):
