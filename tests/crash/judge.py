@@ -2,19 +2,39 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.crash.disk import Acknowledged, New, Operation, Sync
 from tests.crash.oracle import is_sound, picture
 from tests.crash.recordings import OBJECTS, TREE, Recording
-from tests.crash.states import Tree, disk_of_long_ago, put, surviving, tree_of
+from tests.crash.states import (
+    Tree,
+    disk_of_long_ago,
+    nothing_uncertain,
+    put,
+    surviving,
+    tree_of,
+)
 
-Found = tuple[Tree, frozenset[int]]
-"""A state, and the requests that were acknowledged when power was lost."""
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A state, and which requests had been acknowledged when power was lost."""
+
+    tree: Tree
+    acknowledged: frozenset[int]
+    is_extreme: bool
+    """Whether nothing survives that was not synced, or everything."""
 
 
 def states(
-    recording: Recording, *, draws: int, singly: bool, seed: int = 0, without: str = ""
+    recording: Recording,
+    *,
+    draws: int = 0,
+    seed: int = 0,
+    without: str = "",
+    at_acknowledgements: bool = False,
 ) -> Iterator[Found]:
     """The states at every moment, each time it changed what may be found.
 
@@ -23,6 +43,8 @@ def states(
         draws: How many are drawn by lot, beside the extremes, at each moment.
         seed: Of the lot.
         without: The site of an `fsync` that is as if it were missing.
+        at_acknowledgements: Only those in which nothing survives that was not synced, and only when
+            somebody has just been told that a request is done.
     """
     draw = random.Random(seed)
     disk = disk_of_long_ago(recording.beginning)
@@ -33,9 +55,13 @@ def states(
             acknowledged |= {operation.request}
         elif not (isinstance(operation, Sync) and operation.site == without):
             disk.apply(operation)
-        if k in moments and k >= recording.looked_at_from:
-            for one in surviving(disk, draw, draws=draws, singly=singly):
-                yield tree_of(disk, one), acknowledged
+        if k < recording.looked_at_from:
+            continue
+        if not at_acknowledgements and k in moments:
+            for i, one in enumerate(surviving(disk, draw, draws=draws)):
+                yield Found(tree_of(disk, one), acknowledged, is_extreme=i < 2)
+        elif at_acknowledgements and isinstance(operation, Acknowledged):
+            yield Found(tree_of(disk, nothing_uncertain(disk)), acknowledged, is_extreme=True)
 
 
 def _moments(operations: Sequence[Operation]) -> frozenset[int]:
@@ -69,12 +95,11 @@ class Judge:
 
     def verdict(self, recording: Recording, found: Found) -> str:
         """What is wrong with a state; empty where nothing is."""
-        tree, acknowledged = found
-        key = (recording.shown.split(",")[0], acknowledged, _signature(tree))
+        key = (recording.shown.split(",")[0], found.acknowledged, _signature(found.tree))
         if key not in self._verdicts:
             self._fans |= recording.fans
-            put(tree, self.top, quiet=self._is_quiet)
-            self._verdicts[key] = self._look(recording, acknowledged)
+            put(found.tree, self.top, quiet=self._is_quiet)
+            self._verdicts[key] = self._look(recording, found.acknowledged)
         return self._verdicts[key]
 
     def _is_quiet(self, path: str) -> bool:

@@ -66,11 +66,6 @@ def is_sound(picture: Picture) -> bool:
     return not any(isinstance(one, dict) and one.get("damage") for one in picture.values())
 
 
-def without_pruning(picture: Picture) -> str:
-    """The same, as if no state had been pruned."""
-    return repr(picture).replace(f" {PRUNED}", "")
-
-
 def has_commit(session_id: str, **wanted: object) -> Callable[[Picture], bool]:
     """Whether a session of the plant has a commit with these: its request id, or of its event."""
 

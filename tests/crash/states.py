@@ -47,9 +47,7 @@ def everything(disk: Disk) -> Surviving:
     return Surviving(frozenset(range(len(uncertain(disk)))), new)
 
 
-def surviving(
-    disk: Disk, draw: random.Random, *, draws: int, singly: bool
-) -> Iterator[Surviving]:
+def surviving(disk: Disk, draw: random.Random, *, draws: int) -> Iterator[Surviving]:
     """The extremes first, then every entry alone and missing alone, then some drawn by lot."""
     none, every = nothing_uncertain(disk), everything(disk)
     variants = {node: _variants(state) for node, state in _dirty(disk).items()}
@@ -57,7 +55,7 @@ def surviving(
     yield every
     for k in range(max(map(len, variants.values()), default=0)):
         yield Surviving(every.entries, {node: some[k] for node, some in variants.items()})
-    for k in _singled_out(disk) if singly else ():
+    for k in _singled_out(disk):
         yield Surviving(every.entries - {k}, every.bytes_of)
         yield Surviving(frozenset({k}), every.bytes_of)
         yield Surviving(frozenset({k}), none.bytes_of)

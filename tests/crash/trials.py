@@ -1,9 +1,9 @@
 """One workload, one planted fault, one verdict; all of them in turn.
 
-    python -m tests.crash.trials FOLDER [--dense] [WORD ...]
+    python -m tests.crash.trials FOLDER [--dense] [--part I --parts N]
 
 A process of its own, because it forks hundreds of times and a fork costs what its parent weighs: it
-loads no tensor library. Prints one JSON object: trials by workload and mode, and what went wrong.
+loads no tensor library. Prints one JSON object: trials by mode, and what went wrong.
 
 A request is whole or not there. So after a fault the tree must show what it shows in a run without
 faults after as many requests as were acknowledged, or after one more. Then the same requests are
@@ -19,7 +19,7 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.crash.oracle import Picture, picture
@@ -179,30 +179,35 @@ def _fans(objects: Path) -> list[str]:
     return [one for one in names if os.listdir(objects / one)]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the workloads whose name holds every word; print the result."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--dense", action="store_true")
-    parser.add_argument("words", nargs="*")
-    options = parser.parse_args(arguments)
+def run_all(folder: Path, workloads: Sequence[Workload], *, dense: bool) -> Mapping[str, object]:
+    """Strike every call of these workloads in every mode."""
     counts, failures = Counter[str](), []
-    for workload in WORKLOADS:
-        if not all(word in workload.name for word in options.words):
-            continue
-        with tempfile.TemporaryDirectory(dir=options.folder) as work:
+    for workload in workloads:
+        with tempfile.TemporaryDirectory(dir=folder) as work:
             harness = Harness(workload, Path(work))
             for mode in MODES:
-                for number in harness.points(mode, dense=options.dense):
-                    counts[f"{workload.name}: {mode}"] += 1
+                for number in harness.points(mode, dense=dense):
+                    counts[mode] += 1
                     try:
                         harness.trial(mode, number)
                     except Exception:
-                        failures.append(
-                            f"{workload.name}, {mode} at call {number}: {traceback.format_exc()}"
-                        )
-    sys.stdout.write(json.dumps({"trials": counts, "failures": failures}))
-    return int(bool(failures))
+                        shown = f"{workload.name}, {mode} at call {number}"
+                        failures.append(f"{shown}: {traceback.format_exc()}")
+    return {"trials": counts, "failures": failures}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a part of the workloads; print what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--dense", action="store_true")
+    parser.add_argument("--part", type=int, default=0)
+    parser.add_argument("--parts", type=int, default=1)
+    options = parser.parse_args(arguments)
+    workloads = WORKLOADS[options.part :: options.parts]
+    came = run_all(options.folder, workloads, dense=options.dense)
+    sys.stdout.write(json.dumps(came))
+    return int(bool(came["failures"]))
 
 
 if __name__ == "__main__":
