@@ -15,7 +15,17 @@ from benchmarks.report import Tables, markdown, write_json
 from ttt.lib.entry import EXIT_OK, run_command
 from ttt.store.exports import check_output
 
-SUITES: Final = ("speed", "scan", "store", "generation", "training", "learning", "harm")
+SUITES: Final = (
+    "speed",
+    "scan",
+    "store",
+    "generation",
+    "training",
+    "nano_speed",
+    "nano",
+    "learning",
+    "harm",
+)
 """Modules of this folder with a function `run() -> Tables`, in the order they run."""
 
 

@@ -51,7 +51,9 @@ def circumstances() -> dict[str, object]:
             **{package: version(package) for package in PACKAGES},
         },
         "code_sha256": code_digest(
-            path for room in ("ttt", "benchmarks") for path in (ROOT / room).rglob("*.py")
+            path
+            for room in ("ttt", "ttt_ssm_nano", "benchmarks")
+            for path in (ROOT / room).rglob("*.py")
         ),
     }
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ttt.lib.allocator import tune_memory
 
 if TYPE_CHECKING:
+    from ttt.text_lm.fit import FitConfig
     from ttt.text_lm.fit_state import FitState
 
 WIDTH, LAYERS, VOCABULARY, SEQ_LEN, BATCH = 256, 4, 4096, 128, 32
@@ -86,7 +87,7 @@ def started(build: Build) -> "FitState":
     return state
 
 
-def fit_config(build: Build):  # noqa: ANN201 - torch is not imported before memory is tuned
+def fit_config(build: Build) -> "FitConfig":
     """The settings of the defaults, next-token prediction only: masked batches predict less."""
     from ttt.text_lm.fit import FitConfig
 

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import pre_tokenizers
 
 from ttt.errors import InputError
 from ttt.text_lm import bulk_encoding as module
@@ -23,6 +24,14 @@ TRICKY = st.text(
 def test_the_ids_are_those_of_the_text_in_one_piece(text):
     assert BULK.encode([text]) == [BULK.naive_twin(text)]
     assert ENCODER.decode(BULK.encode([text])[0]) == text
+
+
+def test_no_cut_falls_inside_of_what_the_tokenizer_takes_for_one_word():
+    words = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str
+    for c in map(chr, range(0x3100)):
+        for text in (f"!{c}!", f"a{c} b", f"a {c}\n!"):
+            cut = [word for part in module._STRETCH.findall(text) for word, _ in words(part)]
+            assert cut == [word for word, _ in words(text)], repr(text)
 
 
 def test_real_text_keeps_its_ids(data_dir):

@@ -80,9 +80,9 @@ def values(
         open_BLH: Sigmoid of the gates.
         s0_BH: State before the first token.
     """
-    s_BLH, y_BLH = torch.empty_like(a_BLH), torch.empty_like(a_BLH)
-    arrays = [_array(one) for one in (vg_BLG, a_BLH, b_BLH, open_BLH, s0_BH)]
-    _values(*arrays, s_BLH.numpy(), y_BLH.numpy())
+    s_BLH, y_BLH = torch.empty(a_BLH.shape), torch.empty(a_BLH.shape)
+    tensors = (vg_BLG, a_BLH, b_BLH, open_BLH, s0_BH, s_BLH, y_BLH)
+    _values(*[_array(one) for one in tensors])
     return s_BLH, y_BLH
 
 
@@ -102,14 +102,14 @@ def gradients(  # noqa: PLR0913, PLR0917 (what `values` took and gave, and what 
         up_BLH: Gradient of the loss with respect to the outputs.
         up_end_BH: With respect to the last state.
     """
-    dvg_BLG = torch.empty(vg_BLG.shape, dtype=vg_BLG.dtype)
-    dlogit_BLH = torch.empty_like(a_BLH)
+    dvg_BLG, dlogit_BLH = torch.empty(vg_BLG.shape), torch.empty(a_BLH.shape)
     ds0_BH = up_end_BH.clone(memory_format=torch.contiguous_format)
-    arrays = [_array(one) for one in (vg_BLG, a_BLH, b_BLH, open_BLH, s0_BH, s_BLH, up_BLH)]
-    _gradients(*arrays, ds0_BH.numpy(), dvg_BLG.numpy(), dlogit_BLH.numpy())
+    read = (vg_BLG, a_BLH, b_BLH, open_BLH, s0_BH, s_BLH, up_BLH)
+    _gradients(*[_array(one) for one in (*read, ds0_BH, dvg_BLG, dlogit_BLH)])
     return dvg_BLG, dlogit_BLH, ds0_BH
 
 
 def _array(tensor: Tensor) -> Array:
+    """The same numbers without torch; the same memory where they lie in one piece."""
     array: Array = tensor.detach().contiguous().numpy()
     return array

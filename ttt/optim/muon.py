@@ -24,6 +24,7 @@ from torch import Tensor
 
 from ttt.errors import ConfigError
 from ttt.lib.precision import half_pays
+from ttt.lib.sharded import cut_like, whole
 from ttt.optim.muon_config import NORM_MIN, QUINTIC, RATE_FACTORS, MuonConfig
 
 HALF_PRECISION_SIDE_MIN = 256
@@ -182,17 +183,20 @@ class Muon(torch.optim.Optimizer):
         for state, parameter in zip(states, parameters, strict=True):
             if not state:
                 state["momentum_buffer"] = torch.zeros_like(parameter)
+        # Where each process holds a piece, all compute the step of the whole matrix: the nearest
+        # orthogonal matrix is none of its pieces' own.
+        grads = [whole(parameter.grad) for parameter in parameters if parameter.grad is not None]
         update_SNM, buffer_SNM = muon_step(
-            torch.stack([parameter.grad for parameter in parameters if parameter.grad is not None]),
-            torch.stack([state["momentum_buffer"] for state in states]),
+            torch.stack(grads),
+            torch.stack([whole(state["momentum_buffer"]) for state in states]),
             config=config,
             dtype=_iteration_dtype(parameters[0]),
         )
         rows = zip(parameters, states, update_SNM, buffer_SNM, strict=True)
         for parameter, state, update_NM, buffer_NM in rows:
-            state["momentum_buffer"].copy_(buffer_NM)
+            state["momentum_buffer"].copy_(cut_like(buffer_NM, parameter))
             parameter.mul_(1.0 - config.lr * config.weight_decay)
-            parameter.add_(update_NM, alpha=-config.lr)
+            parameter.add_(cut_like(update_NM, parameter), alpha=-config.lr)
 
 
 def _config_of(group: dict[str, Any]) -> MuonConfig:

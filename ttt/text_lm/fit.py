@@ -21,11 +21,12 @@ from torch import Tensor, nn
 from ttt.core.model import LanguageModel
 from ttt.errors import ConfigError, TrainingDivergedError
 from ttt.lib.precision import half_pays
+from ttt.lib.sharded import whole
 from ttt.optim.muon import Muon
 from ttt.text_lm.batches import CARRIED_WINDOWS, Batch, Batches
 from ttt.text_lm.fit_state import FitState
 from ttt.text_lm.lesson import Lesson
-from ttt.text_lm.parallel import ALONE, Group, whole
+from ttt.text_lm.parallel import ALONE, Group
 from ttt.text_lm.windows import Mixture
 
 ADAM_LR_RATIO = 0.27
@@ -190,6 +191,9 @@ def _loss_and_gradients(state: FitState, batch: Batch) -> tuple[float, Tensor | 
     drawn = batch.objective.examples(batch.tokens_BL, state.masks)
     examples = state.group.own(drawn)
     start_BNH = None if batch.fresh else state.carried_BNH
+    # Before the forward pass: after it, sharded weights are whole, and so would the gradients be
+    # that this forgets.
+    state.model.zero_grad(set_to_none=True)
     loss, end_BNH = state.lesson(
         examples.inputs_BS.to(device),
         examples.positions_N.to(device),
@@ -198,7 +202,6 @@ def _loss_and_gradients(state: FitState, batch: Batch) -> tuple[float, Tensor | 
     )
     # Processes may hold different numbers of masked tokens; their plain mean would weigh wrongly.
     share = len(examples.targets_N) / len(drawn.targets_N)
-    state.model.zero_grad(set_to_none=True)
     (loss * (share * state.group.size)).backward()
     (mean,) = state.group.totals([share * float(loss.detach())])
     return mean, end_BNH.detach() if batch.objective.reads_on else state.carried_BNH

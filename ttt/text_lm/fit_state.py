@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from ttt.core.model import LanguageModel
+from ttt.lib.sharded import cut_like, whole
 from ttt.text_lm.batches import Batches
-from ttt.text_lm.parallel import ALONE, Group, placed, whole
+from ttt.text_lm.parallel import ALONE, Group
 
 if TYPE_CHECKING:
     from torch.distributed.fsdp import FSDPModule
@@ -87,12 +88,12 @@ class FitState:
             KeyError: They were not given by a training of this configuration.
         """
         for name, weight in self.model.state_dict().items():
-            weight.copy_(placed(tensors[MODEL + name], weight))
+            weight.copy_(cut_like(tensors[MODEL + name], weight))
         for key, parameter, memory in self._memories():
             for name in [one for one in tensors if one.startswith(f"{key}.")]:
                 # A scalar such as the count of steps is never cut.
                 value = tensors[name].clone().to(parameter.device)
-                cut = placed(value, parameter) if value.shape == parameter.shape else value
+                cut = cut_like(value, parameter) if value.shape == parameter.shape else value
                 memory[name.removeprefix(f"{key}.")] = cut
         loop = {n.removeprefix(LOOP): t for n, t in tensors.items() if n.startswith(LOOP)}
         self.batches.restore(loop, record["batches"])

@@ -127,29 +127,14 @@ def joined(*, sharded: bool, environ: Mapping[str, str] | None = None) -> Iterat
             )
         yield ALONE
         return
-    backend = "nccl" if torch.cuda.is_available() else "gloo"
-    if backend == "nccl":
-        torch.cuda.set_device(int(environ["LOCAL_RANK"]))
-    dist.init_process_group(backend)
+    ours = not dist.is_initialized()  # Who trains twice joins once, and leaves by himself.
+    if ours:
+        backend = "nccl" if torch.cuda.is_available() else "gloo"
+        if backend == "nccl":
+            torch.cuda.set_device(int(environ["LOCAL_RANK"]))
+        dist.init_process_group(backend)
     try:
         yield Group(rank=dist.get_rank(), size=dist.get_world_size(), sharded=sharded)
     finally:
-        dist.destroy_process_group()
-
-
-def whole(tensor: Tensor) -> Tensor:
-    """A tensor that may be sharded, in one piece; all processes must ask together."""
-    gather = getattr(tensor, "full_tensor", None)
-    return tensor if gather is None else gather()
-
-
-def placed(tensor: Tensor, like: Tensor) -> Tensor:
-    """A whole tensor, cut as `like` is; every process holds the same whole one."""
-    if not hasattr(like, "full_tensor"):
-        return tensor.to(like.device)
-    from torch.distributed.tensor import DTensor, distribute_tensor
-
-    assert isinstance(like, DTensor), "the only tensors that know `full_tensor`"
-    return distribute_tensor(
-        tensor.to(like.device), like.device_mesh, like.placements, src_data_rank=None
-    )
+        if ours:
+            dist.destroy_process_group()
