@@ -108,7 +108,7 @@ class Judge:
     def _look(self, recording: Recording, acknowledged: frozenset[int]) -> str:
         root = self.top / TREE
         try:
-            found = picture(root, by_hand=recording.by_hand)
+            found = picture(root, fscked=not recording.by_hand)
             for number in acknowledged:
                 assert recording.requests[number].shows(found), f"request {number} is lost"
             assert recording.in_steps or is_sound(found), "a session is damaged"
@@ -116,7 +116,7 @@ class Judge:
                 assert recording.in_steps or found in recording.pictures, "half a request is there"
                 for request in recording.again:
                     request(root)
-                found = picture(root, by_hand=recording.by_hand)
+                found = picture(root, fscked=False)
                 assert found == recording.pictures[-1], "asking again did not mend it"
         except Exception as error:
             return f"{type(error).__name__}: {error}"

@@ -30,12 +30,12 @@ PRUNED = "pruned"
 Picture = Mapping[str, Any]
 
 
-def picture(root: Path, *, by_hand: bool = False) -> Picture:
+def picture(root: Path, *, fscked: bool = True) -> Picture:
     """Everything that a tree holds.
 
     Args:
         root: The artifact tree.
-        by_hand: Somebody has written into it beside the store, so what `fsck` finds may be theirs.
+        fscked: Hold it against `fsck`; what somebody wrote beside the store is found by that, too.
 
     Raises:
         AssertionError: Two parts of it disagree, or `fsck` does not say what opening says.
@@ -54,7 +54,7 @@ def picture(root: Path, *, by_hand: bool = False) -> Picture:
         sessions = {one: shown[f"{domain.name} {one}"] for one in ids}
         wanted = [(k, one["newest"] + 1, one["damage"]) for k, one in sessions.items()]
         assert listed == wanted, f"the list says {listed}"
-    if not by_hand:
+    if fscked:
         report = fsck(root)
         assert report.ok == is_sound(shown), f"fsck says {report.problems}"
         assert not (report.ok and report.stale_views), "opening has left old views"

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from tests.crash.disk import CHANGES, Sync
 from tests.crash.judge import Found, Judge, states
+from tests.crash.steady import one_moment
 from tests.crash.recordings import Recording, killed, pictures_of, undisturbed
 from tests.crash.workloads import BESIDE, SEQUELS, WORKLOADS, Workload
 
@@ -109,13 +110,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every-call", action="store_true")
     options = parser.parse_args(arguments)
-    if options.what == "states":
-        came = look_at_states(
-            options.folder, share=options.share, draws=options.draws, seed=options.seed
-        )
-    else:
-        calls = CHANGES if options.every_call else ("fsync",)
-        came = look_at_syncs(options.folder, calls=calls)
+    calls = CHANGES if options.every_call else ("fsync",)
+    with one_moment():
+        if options.what == "states":
+            came = look_at_states(
+                options.folder, share=options.share, draws=options.draws, seed=options.seed
+            )
+        else:
+            came = look_at_syncs(options.folder, calls=calls)
     sys.stdout.write(json.dumps(came))
     return int(bool(came["failures"]))
 

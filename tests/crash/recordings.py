@@ -41,10 +41,10 @@ def pictures_of(workload: Workload, root: Path) -> tuple[Picture, ...]:
     """What a tree shows before a workload and after each of its requests."""
     for request in workload.before:
         request(root)
-    pictures = [picture(root, by_hand=workload.by_hand)]
+    pictures = [picture(root, fscked=not workload.by_hand)]
     for request in workload.requests:
         request(root)
-        pictures.append(picture(root, by_hand=workload.by_hand))
+        pictures.append(picture(root, fscked=not workload.by_hand))
     return tuple(pictures)
 
 

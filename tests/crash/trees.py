@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 OBJECTS = "objects"
+TMP = "/tmp"
 
 
 class Template:
@@ -36,6 +37,28 @@ class Template:
             for fan in self.fans:
                 _remove(target / OBJECTS / fan)
                 _copy(self.source / OBJECTS / fan, target / OBJECTS / fan)
+
+
+    def signature(self, target: Path) -> object:
+        """What two equal trees share: names and bytes, but for the names of unfinished things."""
+        folders, files = set[str](), dict[str, bytes]()
+        unfinished: list[tuple[str, bytes]] = []
+        waiting = [""] if target.exists() else []
+        while waiting:
+            folder = waiting.pop()
+            with os.scandir(f"{target}{folder}") as entries:
+                for one in entries:
+                    path = f"{folder}/{one.name}"
+                    if one.is_dir(follow_symlinks=False):
+                        folders.add(path if folder != TMP else TMP)
+                        if not (folder == f"/{OBJECTS}" and one.name not in self.fans):
+                            waiting.append(path)
+                    elif path.startswith(TMP):
+                        below = path[len(TMP) + 1 :].partition("/")[2]
+                        unfinished.append((below, Path(one.path).read_bytes()))
+                    else:
+                        files[path] = Path(one.path).read_bytes()
+        return frozenset(folders), frozenset(files.items()), tuple(sorted(unfinished))
 
 
 def _remove(folder: Path, *, sparing: str = "") -> None:

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.crash.oracle import Picture, picture
+from tests.crash.steady import one_moment
 from tests.crash.trees import OBJECTS, Template
 from tests.crash.workloads import WORKLOADS, Workload
 from tests.store.faults import CALLS, READS, failing_call, replaced_calls
@@ -52,6 +53,7 @@ class Harness:
             self.pictures.append(picture(self.target))
         fans = {*_fans(source / OBJECTS), *_fans(self.target / OBJECTS)}
         self.template = Template(source, fans=fans)
+        self._sound = set[object]()
 
     def points(self, mode: str, *, dense: bool) -> list[int]:
         """The calls to strike: those that the mode can strike, in `CALLS` or with `READS`."""
@@ -86,13 +88,17 @@ class Harness:
         self.template.put_back(self.target)
         struck = self._killed if mode == "SIGKILL" else self._struck
         acknowledged = struck(mode, number)
+        state = acknowledged, self.template.signature(self.target)
+        if state in self._sound:
+            return  # An equal tree was read before, and mended by asking again.
         found = picture(self.target)
         assert self._is_allowed(found, acknowledged), (
             f"{acknowledged} acknowledged, but the tree shows {_differences(found, self.pictures)}"
         )
         self.run()
-        found = picture(self.target)
+        found = picture(self.target, fscked=False)
         assert found == self.pictures[-1], f"asked again: {_differences(found, self.pictures[-1:])}"
+        self._sound.add(state)
 
     def _is_allowed(self, found: Picture, acknowledged: int) -> bool:
         if self.workload.in_steps:
@@ -205,7 +211,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--parts", type=int, default=1)
     options = parser.parse_args(arguments)
     workloads = WORKLOADS[options.part :: options.parts]
-    came = run_all(options.folder, workloads, dense=options.dense)
+    with one_moment():
+        came = run_all(options.folder, workloads, dense=options.dense)
     sys.stdout.write(json.dumps(came))
     return int(bool(came["failures"]))
 
