@@ -1,1 +1,1 @@
-"""Text models: tokenizers, corpora, training and the small base models the project carries."""
+"""Text models: tokenizers, corpora, training, writing, and the base models the project carries."""
