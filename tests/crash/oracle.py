@@ -18,6 +18,7 @@ from ttt.store.blobs import BlobRef, read_blob
 from ttt.store.commits import Commit
 from ttt.store.domains import DOMAINS, Domain, session_folder, sessions_folder
 from ttt.store.fsck import fsck
+from ttt.store.reviews import read_reviews
 from ttt.store.session_list import list_sessions
 from ttt.store.session_runs import list_session_runs, read_session_run_file
 from ttt.store.sessions import Session, open_session, read_commits
@@ -93,6 +94,7 @@ def _session(root: Path, domain: Domain, session_id: str) -> Mapping[str, object
     return {
         "commits": [_commit(root, one) for one in commits],
         "tags": dict(read_tags(session)),
+        "reviews": dict(read_reviews(root, domain, session_id)),
         "runs": runs,
         "damage": "",
         "newest": session.head.n,

@@ -14,9 +14,7 @@ SYNCS_MIN = 26
 
 @pytest.mark.timeout(600)
 def test_no_loss_of_power_loses_anything_and_no_sync_could_be_missing(tmp_path):
-    moments, syncs = outcomes(
-        tmp_path, "power states FOLDER --share 0.15", "power syncs FOLDER"
-    )
+    moments, syncs = outcomes(tmp_path, "power states FOLDER --share 0.15", "power syncs FOLDER")
     assert moments["failures"] == []
     assert syncs["failures"] == []
     assert moments["states"] + syncs["states"] >= STATES_MIN

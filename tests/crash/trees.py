@@ -38,7 +38,6 @@ class Template:
                 _remove(target / OBJECTS / fan)
                 _copy(self.source / OBJECTS / fan, target / OBJECTS / fan)
 
-
     def signature(self, target: Path) -> object:
         """What two equal trees share: names and bytes, but for the names of unfinished things."""
         folders, files = set[str](), dict[str, bytes]()

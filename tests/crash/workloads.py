@@ -21,6 +21,7 @@ from ttt.store.commits import Place
 from ttt.store.domains import NANO, commits_folder
 from ttt.store.gc import collect
 from ttt.store.repair import repair
+from ttt.store.reviews import Review, put_review
 from ttt.store.session_runs import save_session_run
 from ttt.store.sessions import Draft, Session, append_commit, create_session, open_session
 from ttt.store.tags import put_tag
@@ -32,7 +33,6 @@ INIT = {"type": "init", "model_signature": SIGNATURE, "base_ckpt_hash": "toy-bas
 LESSONS = [lesson(1.0, 2.0, 3.0), lesson(-1.0, 0.5, 4.0), lesson(0.0, 999.0, 0.0), lesson(2, 2, 2)]
 """The third is blocked: its commit names the state before it."""
 BASES = b"the weights of a base", b"the weights of another"
-
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +118,15 @@ def tag(name: str, n: int) -> Request:
     )
 
 
+def review(n: int) -> Request:
+    """Said twice it stands there twice, and means what it meant once."""
+    said = Review(n=n, verdict="flag", note="too good to be true")
+    return Request(
+        do=lambda root: put_review(alice(root), said),
+        shows=lambda picture: picture["nano alice"]["reviews"].get(n) == said,
+    )
+
+
 def save_run(run_id: str) -> Request:
     files = {"per_step.csv": b"step,loss\n1,0.5\n" * 20, "trajectory.json": b"[]"}
 
@@ -160,9 +169,7 @@ def copied_by_hand() -> Request:
 
 def collection(*, keep: int) -> Request:
     """Some states are pruned; every commit stays, and a state that comes back is no loss."""
-    return Request(
-        do=lambda root: collect(root, keep=keep, prune_age_s=0.0), shows=lambda _: True
-    )
+    return Request(do=lambda root: collect(root, keep=keep, prune_age_s=0.0), shows=lambda _: True)
 
 
 def rot(n: int) -> Request:
@@ -199,6 +206,7 @@ WORKLOADS = (
     Workload(name="revert by replay", before=TAUGHT, requests=(take_back(1, "replay"),)),
     Workload(name="revert by subtraction", before=TAUGHT, requests=(take_back(2, "subtract"),)),
     Workload(name="tags", before=TAUGHT, requests=(tag("best", 1), tag("last", 2))),
+    Workload(name="review", before=TAUGHT, requests=(review(1),)),
     Workload(name="run folder", before=TAUGHT, requests=(save_run("one"),)),
     Workload(
         name="collection",

@@ -1,7 +1,7 @@
 """Is everything in the tree as it was written? Every byte that counts is read and verified.
 
-Covered: every commit (its digest, its place, its link), every blob, tags, runs, models, trainings'
-states and the base. Views are compared with what they derive from and only counted: they are no
+Covered: every commit (its digest, its place, its link), every blob, tags, the last review of each
+commit, runs, models, trainings (what was asked, what they read, their states) and the base. Views are compared with what they derive from and only counted: they are no
 authority, and the next opening writes them anew. Not covered: somebody who forges a whole history
 with right digests, since no secret is involved. Nothing is changed; `repair.py` does that.
 """
@@ -12,7 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ttt.errors import CorruptArtifactError, StorageError
-from ttt.store import _files, base, blobs, checkpoints, layout, models, records, runs, session_runs
+from ttt.store import (
+    _files,
+    base,
+    blobs,
+    checkpoints,
+    layout,
+    models,
+    records,
+    runs,
+    session_runs,
+    trainings,
+)
 from ttt.store.fsck_sessions import Found, Problem, check_session
 from ttt.store.survey import sessions_in
 
@@ -61,6 +72,7 @@ def fsck(root: Path) -> FsckReport:
     for ref, owner in found.needed.items():
         if sizes.get(ref.sha256, ref.size if ref.sha256 in found.rotten else -1) != ref.size:
             found.add(owner, f"blob {ref.sha256} of {ref.size} bytes is not there")
+    _check_requests(root, found)
     folders = sum(_check_folder(*one, found) for one in _saved_folders(root, found))
     named = {ref.sha256 for ref in (*found.needed, *found.welcome)}
     return FsckReport(
@@ -104,16 +116,25 @@ def _saved_folders(root: Path, found: Found) -> Iterator[tuple[Path, str, str]]:
     ):
         for name in layout.saved_ids(folder):
             yield folder / name, kind, record_name
-    trainings = root / "text_training"
-    for model_id in layout.saved_ids(trainings):
-        states = trainings / model_id / "checkpoints"
+    for model_id in layout.saved_ids(root / "text_training"):
+        folder = layout.text_training(root, model_id)
+        yield folder / trainings.SOURCES, trainings.KIND, trainings.META
+        states = folder / "checkpoints"
         for name in layout.saved_ids(states):
             yield states / name, checkpoints.KIND, checkpoints.META
     for folder in found.runs:
         for name in layout.saved_ids(folder):
             yield folder / name, session_runs.KIND, session_runs.MANIFEST
-    if (root / "base").exists():
+    if _files.is_there(root / "base"):
         yield root / "base", base.KIND, base.META
+
+
+def _check_requests(root: Path, found: Found) -> None:
+    for model_id in layout.saved_ids(root / "text_training"):
+        try:
+            trainings.read_request(root, model_id)
+        except (CorruptArtifactError, StorageError) as error:
+            found.add(f"training {model_id}", str(error))
 
 
 def _check_folder(folder: Path, kind: str, record_name: str, found: Found) -> int:

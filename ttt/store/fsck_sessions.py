@@ -12,6 +12,7 @@ from ttt.errors import CorruptArtifactError, StorageError
 from ttt.store import _files, chain, views
 from ttt.store.blobs import BlobRef
 from ttt.store.domains import Domain, session_folder
+from ttt.store.reviews import read_reviews
 from ttt.store.survey import Survey, broken_links, survey
 from ttt.store.tags import tags_of
 
@@ -84,6 +85,8 @@ def check_session(root: Path, domain: Domain, session_id: str, found: Found) -> 
             found.runs.append(folder / "runs")
         if "tags" in inside:
             _check_tags(root, domain, seen, where, found)
+        if "reviews" in inside:
+            read_reviews(root, domain, session_id)
         if not damage:
             origin, head = seen.commits[0], seen.commits[seen.newest]
             shown = views.views_of(root, domain, origin, head)
