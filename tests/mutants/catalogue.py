@@ -178,8 +178,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the canary gradient points the other way",
         path="ttt/core/canaries.py",
-        old="(self._errors_ND * canaries.weights_N1).T",
-        new="-(self._errors_ND * canaries.weights_N1).T",
+        old="(self._errors_ND * canaries.weights_N[:, None]).T",
+        new="-(self._errors_ND * canaries.weights_N[:, None]).T",
         test=CANARIES + "test_the_gradient_is_that_of_the_mean_loss",
     ),
     Mutant(

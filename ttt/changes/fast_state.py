@@ -45,7 +45,7 @@ class FastState:
         digest = hashlib.sha256()
         for name, tensor in (("adapter", self.adapter_DD), *sorted(self.memory.items())):
             digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+            digest.update(tensor.numpy(force=True).tobytes())
         rest = []
         for history in (self.gradient_norms, self.update_norms, self.canary_rises):
             rest += [len(history.values).to_bytes(8, "little"), array("d", history.values)]

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -25,6 +24,7 @@ from ttt.core.cache import CacheConfig, cache_block
 from ttt.core.canaries import CanaryReading, CanarySet
 from ttt.core.closed_form import Batch, LossAndGradient, loss_and_gradient
 from ttt.core.rules import Memory, UpdateRule, clip_to
+from ttt.core.scalars import numbers
 from ttt.core.spfw import SafeStep, StepGuide, safe_step
 from ttt.errors import ConfigError
 from ttt.lib.stats import RobustHistory, median
@@ -135,8 +135,8 @@ class StepReport:
         each = [self.step_DD, weights_DD]
         if self.attempted_DD is not self.step_DD:
             each.append(self.attempted_DD)
-        norms: list[float] = torch.linalg.vector_norm(torch.stack(each), dim=(1, 2)).tolist()
-        proposed, weights, *other = norms
+        squares = numbers(products=[(matrix_DD, matrix_DD) for matrix_DD in each])
+        proposed, weights, *other = map(math.sqrt, squares)
         attempted = other[0] if other else proposed
         return proposed, 0.0 if self.written_DD is None else attempted, weights
 

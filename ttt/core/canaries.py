@@ -19,6 +19,7 @@ from torch import Tensor
 from ttt.core.closed_form import Batch, make_batch
 from ttt.core.model import LanguageModel, adapt
 from ttt.core.objective import TTTObjective
+from ttt.core.scalars import numbers
 from ttt.core.tokens import BOS_ID, TextEncoder
 from ttt.core.vocabulary import errors_of_logits, errors_pass, log_probs_of_logits, log_probs_pass
 from ttt.errors import ConfigError
@@ -63,14 +64,13 @@ class CanaryReading:
     @cached_property
     def mean_loss(self) -> float:
         """Mean of the canaries' losses, each counted alike, nats per token."""
-        losses: list[float] = self.losses_C.tolist()
-        return sum(losses) / len(losses)
+        return -numbers(products=[(self._canaries.weights_N, self._log_probs_N)])[0]
 
     @cached_property
     def gradient_DD(self) -> Float[Tensor, "width width"]:
         """Gradient of `mean_loss` in the adapter."""
         canaries = self._canaries
-        return (self._errors_ND * canaries.weights_N1).T @ canaries.batch.features_ND
+        return (self._errors_ND * canaries.weights_N[:, None]).T @ canaries.batch.features_ND
 
     def gradients_CDD(self) -> Float[Tensor, "canaries width width"]:
         """Gradient of each canary's own loss, for the cone."""
@@ -132,9 +132,9 @@ class CanarySet:
         return len(self.batch)
 
     @cached_property
-    def weights_N1(self) -> Float[Tensor, "predicted 1"]:
+    def weights_N(self) -> Float[Tensor, " predicted"]:
         """Weight of each position in the mean of all canaries."""
-        return self.mean_CN.mean(dim=0)[:, None]
+        return self.mean_CN.mean(dim=0)
 
     @torch.no_grad()
     def read(self, adapter_DD: Float[Tensor, "width width"]) -> CanaryReading:

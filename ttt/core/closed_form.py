@@ -12,6 +12,7 @@ readable twin.
 Shapes: N predicted positions, D width, V vocabulary, C canaries.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from ttt.core.model import LanguageModel, adapt
 from ttt.core.objective import Examples
+from ttt.core.scalars import numbers
 from ttt.core.vocabulary import errors_pass, log_probs_pass
 
 
@@ -86,9 +88,9 @@ class LossAndGradient:
     @cached_property
     def _scalars(self) -> tuple[float, float]:
         """Fetched together: one wait for the device."""
-        norm = torch.linalg.vector_norm(self.gradient_DD)
-        loss_nats, gradient_norm = torch.stack([self.loss, norm]).tolist()
-        return loss_nats, gradient_norm
+        gradient_DD = self.gradient_DD
+        mean, square = numbers(means=[self.log_probs_N], products=[(gradient_DD, gradient_DD)])
+        return -mean, math.sqrt(square)
 
 
 @torch.no_grad()

@@ -15,13 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ttt.changes.fast_state import FastState
 from ttt.changes.fast_weights import Lesson, StepReport
 from ttt.core.gate import ChunkText
+from ttt.core.scalars import numbers
 from ttt.errors import ConfigError
 from ttt.lib.registry import Registry
 from ttt.monitors.documents import Chunk
@@ -127,9 +127,8 @@ def _align(canary_DD: Float[Tensor, "width width"], seen: Observation) -> _Canar
         others["gradient"] = seen.lesson.learned.gradient_DD
     if seen.report is not None:
         others["step"] = seen.report.attempted_DD
-    # All dots as one product: one wait for the device.
-    dots_K = torch.stack(list(others.values())).flatten(1) @ canary_DD.flatten()
-    dots = dict(zip(others, dots_K.tolist(), strict=True))
+    found = numbers(products=[(canary_DD, other_DD) for other_DD in others.values()])
+    dots = dict(zip(others, found, strict=True))
     norm, dot, cosine = math.sqrt(dots["canary"]), dots.get("gradient"), None
     if dot is not None:
         lengths = norm * seen.lesson.learned.gradient_norm
