@@ -19,6 +19,7 @@ SUITES: Final = (
     "speed",
     "scan",
     "store",
+    "history",
     "generation",
     "training",
     "nano_speed",
