@@ -52,6 +52,23 @@ def test_a_text_that_can_be_learned_is_learned(backbone):
     assert reports[-1].loss < 1.0
 
 
+@pytest.mark.parametrize("backbone", ["gru", "ssm"])
+def test_half_precision_learns_the_same_to_its_own_accuracy(backbone):
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        config = FitConfig(**SMALL | {"precision": precision})
+        model = new_model(backbone)
+        losses[precision] = [report.loss for report in run(config, model)]
+        assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.02)
+    assert losses["bfloat16"] != losses["float32"]
+
+
+def test_masked_batches_alone_train_too():
+    names = {report.objective for report in run(FitConfig(**SMALL | {"mlm_share": 1.0}))}
+    assert names == {"mlm"}
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_one_others():
     models = [new_model() for _ in range(3)]
     for model, seed in zip(models, (5, 5, 6), strict=True):

@@ -1,6 +1,9 @@
 """A training from command line to saved model, on a corpus of a few kilobytes."""
 
 import json
+import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -145,3 +148,23 @@ def test_the_command_prints_a_table_for_people(book, tmp_path, capsys):
 def test_an_option_outside_of_its_range_is_a_usage_error(flag, capsys):
     assert main([flag]) == 2
     assert flag.partition("=")[0] in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_compiled_training_learns_the_same_and_says_nothing_of_its_compiler(book, tmp_path):
+    if shutil.which("g++") is None:
+        pytest.skip("torch.compile finds no C++ compiler on this machine")
+    flags = [f"--{name}={value}" for name, value in SMALL.items()]
+    call = [sys.executable, "-m", "ttt.text_lm.train", f"--corpus={book}", *flags]
+    call += [f"--artifacts_root={tmp_path}", "--log_every=1"]
+    for model_id, more in (("plain", []), ("compiled", ["--compile"])):
+        done = subprocess.run(
+            [*call, *more, f"--model_id={model_id}"], capture_output=True, text=True, check=True
+        )
+        assert "Warning" not in done.stderr
+    losses = [
+        [line["loss"] for line in read_train_log(tmp_path, model_id).records]
+        for model_id in ("plain", "compiled")
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)

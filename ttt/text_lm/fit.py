@@ -11,6 +11,7 @@ Shapes: B batch, N layers, H hidden.
 
 import math
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -136,7 +137,7 @@ def start_fit(
             seed=config.seed,
         ),
         masks=torch.Generator().manual_seed(config.seed),
-        lesson=cast("nn.Module", torch.compile(lesson)) if compile_lesson else lesson,
+        lesson=_compiled(lesson) if compile_lesson else lesson,
         group=group,
     )
 
@@ -205,6 +206,14 @@ def _loss_and_gradients(state: FitState, batch: Batch) -> tuple[float, Tensor | 
     (loss * (share * state.group.size)).backward()
     (mean,) = state.group.totals([share * float(loss.detach())])
     return mean, end_BNH.detach() if batch.objective.reads_on else state.carried_BNH
+
+
+def _compiled(lesson: nn.Module) -> nn.Module:
+    """The same module, compiled when it is first called."""
+    # The way of the scan is decided once per process, which is what the cached function is for;
+    # the compiler reads through the cache, arrives at the same answer and warns of it.
+    warnings.filterwarnings("ignore", message="Dynamo detected a call to a `functools.lru_cache`")
+    return cast("nn.Module", torch.compile(lesson))
 
 
 def _precision(config: FitConfig, device_type: str) -> torch.dtype:

@@ -15,6 +15,9 @@ from ttt.text_lm.encoding import encoded_corpus
 from ttt.text_lm.tokenizer import read_tokenizer, train_tokenizer
 from ttt.text_lm.train_options import Progress, TrainOptions
 
+NOTICES_TOLD = 3
+"""So many of the files that were left out are named in an error."""
+
 
 def prepared_sources(config: TrainOptions, *, root: Path, progress: Progress) -> Sources:
     """What a training reads, saved if it is new.
@@ -33,6 +36,7 @@ def prepared_sources(config: TrainOptions, *, root: Path, progress: Progress) ->
         return kept
     corpus = corpus_of(config)
     progress("tokenizing", 0, config.steps, "")
+    _refuse_empty(corpus)
     encoder = _encoder(config, corpus)
     buffer = _encoded(config, corpus, encoder, root=root, progress=progress)
     notices = tuple({"path": n.path, "reason": n.reason} for n in corpus.notices)
@@ -68,6 +72,17 @@ def corpus_of(config: TrainOptions) -> Corpus:
     """The corpus that the options name; the documentation of this Python if they name none."""
     names = config.corpus or (() if config.corpus_dir else (STDLIB,))
     return Corpus(names=names, folders=config.corpus_dir)
+
+
+def _refuse_empty(corpus: Corpus) -> None:
+    if any(text_of(corpus.documents())):
+        return
+    first = "".join(f"; {n.path} was left out: {n.reason}" for n in corpus.notices[:NOTICES_TOLD])
+    more = len(corpus.notices) - NOTICES_TOLD
+    raise InputError(
+        f"There is no text in {', '.join((*corpus.names, *corpus.folders))}{first}"
+        f"{f'; and {more} more' if more > 0 else ''}. Name files that hold some."
+    )
 
 
 def _encoder(config: TrainOptions, corpus: Corpus) -> BytePairs:
