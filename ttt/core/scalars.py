@@ -1,18 +1,20 @@
 """Numbers out of small tensors: means and inner products, several at a time.
 
 On a matrix of the adapter's size an operator of torch costs ten times its arithmetic, and more once
-a large product has emptied the caches; so float32 on the CPU takes compiled loops. Elsewhere torch
+a large product has emptied the caches; so the CPU takes compiled loops. Elsewhere torch
 computes them, and all are fetched with one wait for the device.
 
 Shapes: any.
 """
 
+import functools
 from collections.abc import Sequence
+from types import ModuleType
 
 import torch
 from torch import Tensor
 
-from ttt.core.vocabulary import runs_compiled
+from ttt.core.scan import scan_path
 from ttt.errors import ConfigError
 
 
@@ -22,7 +24,8 @@ def numbers(
     """Compute and fetch some numbers together.
 
     Args:
-        means: Tensors whose mean is wanted, each with at least one entry.
+        means: Tensors whose mean is wanted, each with at least one entry; none that wants a
+            gradient, and all on the same device.
         products: Pairs of equal shape whose inner product is wanted; a tensor and itself give its
             squared Frobenius norm.
 
@@ -32,17 +35,19 @@ def numbers(
     Raises:
         ConfigError: The tensors of a pair have different shapes.
     """
-    for a, b in products:
-        if a.shape != b.shape:
-            raise ConfigError(f"No inner product of shapes {tuple(a.shape)} and {tuple(b.shape)}.")
-    if not all(runs_compiled(each) for each in (*means, *(t for pair in products for t in pair))):
+    first = means[0] if means else products[0][0]
+    loops = _compiled_loops() if first.is_cpu else None
+    if loops is None:
         return naive_numbers(means=means, products=products)
-    from ttt.core import scalars_numba
-
-    found = [scalars_numba.total(each.numpy().ravel()) / each.numel() for each in means]
+    found = [loops.total(each.numpy().ravel()) / each.numel() for each in means]
     for a, b in products:
         array = a.numpy().ravel()
-        found.append(scalars_numba.product(array, array if b is a else b.numpy().ravel()))
+        if b is a:
+            found.append(loops.product(array, array))
+            continue
+        if a.shape != b.shape:  # The loops would read what lies behind the smaller one.
+            raise ConfigError(f"No inner product of shapes {tuple(a.shape)} and {tuple(b.shape)}.")
+        found.append(loops.product(array, b.numpy().ravel()))
     return found
 
 
@@ -53,3 +58,13 @@ def naive_numbers(
     each = [tensor.mean() for tensor in means] + [(a * b).sum() for a, b in products]
     fetched: list[float] = torch.stack(each).tolist()
     return fetched
+
+
+@functools.cache
+def _compiled_loops() -> ModuleType | None:
+    """Looked for once: this is called several times a chunk."""
+    if scan_path() != "numba":
+        return None
+    from ttt.core import scalars_numba
+
+    return scalars_numba

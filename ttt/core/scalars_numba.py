@@ -1,4 +1,4 @@
-"""Numbers out of small float32 arrays as compiled loops, added up in double precision.
+"""Numbers out of small arrays as compiled loops, added up in double precision.
 
 Import this late: it imports numba. NaN and infinity come out as such.
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ttt.lib.compiled import compiled_sum
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating]
 
 
 @compiled_sum

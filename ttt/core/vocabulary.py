@@ -95,9 +95,9 @@ def errors_of_logits(
 def runs_compiled(*tensors: Tensor) -> bool:
     """Whether the compiled loops take these: float32 on the CPU, with no gradient to be lost."""
     for each in tensors:
-        if each.requires_grad or each.dtype != torch.float32:
+        if each.requires_grad or each.dtype != torch.float32 or not each.is_cpu:
             return False
-    return scan_path(tensors[0].device.type) == "numba"
+    return scan_path() == "numba"
 
 
 def _tiled(

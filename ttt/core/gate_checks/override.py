@@ -146,7 +146,7 @@ def _disguised(views: Views, carry: str) -> bool:
 def _spelled_out(views: Views, carry: str) -> bool:
     """Whether a phrase appears once spelled-out letters are joined, or inside one long word."""
     runs = [leet_of(run) for run in views.spelled]
-    if not _holds(" ".join(runs), _JOINED_ROOTS):
+    if not runs or not _holds(" ".join(runs), _JOINED_ROOTS):
         return False
     earlier = {leet_of(run) for run in Views(text=carry).spelled}
     return any(run not in earlier and _ALL.joined.search(run) is not None for run in runs)
