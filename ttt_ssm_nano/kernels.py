@@ -8,8 +8,8 @@ tests' own NumPy; `naive.py` holds the eager loop that speed is compared with.
 
 Refuses: nothing, it checks no shape; `arithmetic.py` calls it with arrays that fit.
 
-Shapes: N sessions, T steps, X inputs, U inner inputs, S states, Y outputs (4, known to the
-compiler); P pairs of states (a triangle, row by row); R, C rows and columns; K any numbers.
+Shapes: N sessions, T steps, X inputs (6) and Y outputs (4), both known to the compiler, U inner
+inputs, S states; P pairs of states (a triangle, row by row); R, C rows and columns; K any numbers.
 """
 
 import math
@@ -18,7 +18,7 @@ import numpy as np
 
 from ttt.lib.compiled import compiled
 from ttt.optim.muon_config import NORM_MIN, QUINTIC
-from ttt_ssm_nano.plastic_ssm import OUTPUTS, Array
+from ttt_ssm_nano.plastic_ssm import INPUTS, OUTPUTS, Array
 
 QUINTIC_A, QUINTIC_B, QUINTIC_C = QUINTIC
 
@@ -28,23 +28,23 @@ def features(
     decay_S: Array, W_u_NUX: Array, B_NSU: Array, h_NS: Array, x_NTX: Array, h_NTS: Array
 ) -> None:
     """States after each step, from the state before the first; one set of weights may serve all."""
-    sessions, steps, inputs = x_NTX.shape
+    sessions, steps, _ = x_NTX.shape
     states = decay_S.size
-    into_XS, carried_S = np.empty((inputs, states)), np.empty(states)
+    into_XS, carried_S, x_X = np.empty((INPUTS, states)), np.empty(states), np.empty(INPUTS)
     for n in range(sessions):
         if n < len(B_NSU):
             _joint_input(W_u_NUX[n], B_NSU[n], into_XS)
         for s in range(states):
             carried_S[s] = h_NS[n, s]
         for t in range(steps):
+            for x in range(INPUTS):
+                x_X[x] = x_NTX[n, t, x]
             for s in range(states):
-                carried_S[s] *= decay_S[s]
-            for x in range(inputs):
-                value = x_NTX[n, t, x]
-                for s in range(states):
-                    carried_S[s] += into_XS[x, s] * value
-            for s in range(states):
-                h_NTS[n, t, s] = carried_S[s]
+                state = decay_S[s] * carried_S[s]
+                for x in range(INPUTS):
+                    state += into_XS[x, s] * x_X[x]
+                carried_S[s] = state
+                h_NTS[n, t, s] = state
 
 
 @compiled
