@@ -15,13 +15,15 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from statistics import median
 from typing import IO, Final
 
+import torch
+
 from benchmarks.report import Row, Tables
-from benchmarks.timing import ratio
+from benchmarks.timing import laps, ratio
 from benchmarks.training_builds import (
     BUILDS,
     OURS,
@@ -30,10 +32,12 @@ from benchmarks.training_builds import (
     tokens_per_step,
 )
 from benchmarks.training_text import tokenizer_rows
+from ttt.lib.precision import half_pays
 
 SHARE_TARGET: Final = 0.65
 RATIO_TARGETS: Final = {"plain loop": 3.0, "blocked scan, float32, default malloc": 1.8}
 ROUNDS: Final = 7
+HALF_SIDE: Final = 256
 
 
 class Worker:
@@ -120,13 +124,31 @@ def _row(name: str, steps: dict[str, list[float]], products: list[float]) -> Row
     }
 
 
+def half_rows(rounds: int) -> list[Row]:
+    """Whether half precision pays here, and what is therefore trained in."""
+    single = torch.randn(HALF_SIDE, HALF_SIDE)
+    half = single.bfloat16()
+    jobs: dict[str, Callable[[], object]] = {"float32": lambda: single @ single}
+    jobs["bfloat16"] = lambda: half @ half
+    seconds = laps(jobs, 3 * rounds)
+    return [
+        {
+            "product of": f"{HALF_SIDE} x {HALF_SIDE}",
+            "bfloat16, x float32": f"{ratio(seconds, 'bfloat16', 'float32'):.2f}",
+            "trained in": "bfloat16" if half_pays("cpu") else "float32",
+        }
+    ]
+
+
 def run(rounds: int = ROUNDS) -> Tables:
     """Measure everything.
 
     Args:
         rounds: Steps each build is timed on.
     """
+    torch.set_num_threads(1)
     return {
+        "Half precision on this processor, in seconds": half_rows(rounds),
         "Training, one thread: SSM, 4 layers, width 256, vocabulary 4096, 32 windows of 128": (
             build_rows(rounds)
         ),

@@ -18,8 +18,13 @@ from ttt import cli
 from ttt.core import scan, starter_files
 from ttt.core.model import ModelConfig, random_model
 from ttt.errors import TrainingDivergedError
+from ttt.lib.entry import run_command
 from ttt.store.models import save_model
+from ttt.store.training_status import claim_training
+from ttt.store.trainings import Sources, save_request, save_sources
 from ttt.text_lm.fit import FitConfig, fit, start_fit
+from ttt.text_lm.parallel import Group
+from ttt.text_lm.train_options import TrainOptions
 from ttt.text_lm.windows import Mixture, Source
 
 PAGE = read_page(ROOT / "docs/troubleshooting.md")
@@ -64,6 +69,18 @@ def model_of(tmp: Path) -> str:
 
 def taken(tmp: Path, name: str) -> None:
     (tmp / "tree" / name / "mine").mkdir(parents=True)
+
+
+def begun(tmp: Path) -> None:
+    """A training that broke off before its first state."""
+    save_request(tmp / "tree", "mine", TrainOptions(model_id="mine").model_dump(mode="json"))
+    sources = Sources(tokenizer_json="{}", buffer_key="a", notices=())
+    save_sources(tmp / "tree", "mine", sources)
+
+
+def held(tmp: Path) -> None:
+    with claim_training(tmp / "tree", "mine"):
+        train("--artifacts_root", str(tmp / "tree"), "--model_id", "mine")
 
 
 def on_full_disk(*argv: str) -> int:
@@ -113,9 +130,26 @@ CALLS: dict[str, Callable[[Path], object]] = {
         train("--artifacts_root", str(tmp / "tree"), "--model_id", "mine"),
     ),
     "broke off": lambda tmp: (
-        taken(tmp, "text_training"),
+        begun(tmp),
         train("--artifacts_root", str(tmp / "tree"), "--model_id", "mine"),
     ),
+    "begun otherwise": lambda tmp: (
+        begun(tmp),
+        train("--artifacts_root", str(tmp / "tree"), "--model_id", "mine", "--resume", "--seed=1"),
+    ),
+    "finished": lambda tmp: (
+        taken(tmp, "text_models"),
+        train("--artifacts_root", str(tmp / "tree"), "--model_id", "mine", "--resume"),
+    ),
+    "held": held,
+    "no text": lambda tmp: train(
+        "--artifacts_root", str(tmp / "tree"), "--corpus", written(tmp / "t.txt", b"")
+    ),
+    "no tokenizer": lambda tmp: train(
+        "--artifacts_root", str(tmp / "tree"), "--tokenizer", written(tmp / "t.json", b"")
+    ),
+    "alone": lambda tmp: train("--artifacts_root", str(tmp / "tree"), "--fsdp"),
+    "odd batch": lambda tmp: run_command(lambda argv: Group(rank=0, size=2).check_batch(5) or 0)([]),
     "bad id": lambda tmp: train("--model_id", "Bad Name"),
     "full disk": lambda tmp: on_full_disk(
         "tokenizer", "train", "--vocab_size", "300", "--out", str(tmp / "t.json"),
@@ -190,8 +224,8 @@ def test_a_diverged_training_is_documented():
     config = FitConfig(steps=1, batch_size=1, seq_len=8)
     tokens_T = np.arange(4 * config.segment_length, dtype=np.uint16) % 50
     source = Source(name="t", tokens_T=tokens_T, length=config.segment_length, val_fraction=0.5)
+    state = start_fit(model.requires_grad_(True), Mixture(sources=(source,)), config)
     with pytest.raises(TrainingDivergedError) as raised:
-        state = start_fit(model.requires_grad_(True), Mixture(sources=(source,)), config)
         fit(state, config, report=print)
     recognised(f"error: {raised.value}")
 
