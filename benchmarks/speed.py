@@ -2,8 +2,7 @@
 
 The case of record is a chunk of 128 tokens, width 64, a vocabulary of 8192, AR, SGD, on one thread.
 Every figure is a processor time, the median of one interleaved run; only ratios mean something on
-another machine. The limit of the machine is the speed of its matrix product, measured in the same
-run: an update cannot do without two products with the head.
+another machine. The limit of the machine (`speed_limit.py`) is measured in the same run.
 """
 
 import statistics
@@ -24,6 +23,7 @@ from benchmarks.speed_cases import (
     readable_chunks,
     starter_sized,
 )
+from benchmarks.speed_limit import limit_jobs, monitored_work
 from benchmarks.speed_parts import part_rows
 from benchmarks.timing import laps, ratio
 from ttt.core.base import Base
@@ -41,11 +41,10 @@ WARM_CHUNKS: Final = 40
 BURST: Final = 4
 """Chunks a loop learns before the next one's turn: a session goes from chunk to chunk, and two of
 them are one round of a canary gradient at every second."""
-PEAK_SIDE: Final = 768
-"""Side of the matrices whose product stands for the machine's best."""
 MASK: Final = 0.15
 """Share of tokens that MLM hides."""
 GUARDED, SPFW, SHIPPED = "gate_rollback, 1 canary", "spfw, 8 canaries", "as shipped"
+LIMIT: Final = "limit of the machine"
 GUARDED_TARGET: Final = 1.35
 NAIVE_TARGET: Final = {"gru": 5.0, "ssm": 3.0}
 
@@ -86,10 +85,14 @@ def record_rows(backbone: str, rounds: int) -> list[Row]:
             base.model, base.encoder, CANARY, lr=RATE, influence=False
         ),
     }
-    seconds = take_turns(loops, readable_chunks(base), rounds)
+    seconds = take_turns(loops, readable_chunks(base), rounds, beside=limit_jobs())
+    size = base.model.config
+    canary = len(base.encoder.encode(CANARY))
+    work = monitored_work(chunk=TOKENS, canary=canary, width=size.width, vocabulary=size.vocab_size)
+    limit = work.seconds(seconds)
     at_most = {GUARDED: GUARDED_TARGET, SPFW: 1 + 2.5 * spfw.probe.tokens / TOKENS}
     at_least = {"plain loop": NAIVE_TARGET[backbone]}
-    return [
+    rows = [
         {
             "backbone": backbone,
             "loop": name,
@@ -98,9 +101,13 @@ def record_rows(backbone: str, rounds: int) -> list[Row]:
             "at most": f"{at_most[name]:.2f}" if name in at_most else "",
             "x guarded": f"{ratio(seconds, name, GUARDED):.2f}",
             "at least": f"{at_least[name]:.2f}" if name in at_least else "",
+            "x limit": f"{statistics.median(seconds[name]) / limit:.2f}",
         }
         for name in loops
     ]
+    nothing = dict.fromkeys(rows[0], "")
+    best = {"backbone": backbone, "loop": LIMIT, "ms": _ms([limit]), "x limit": "1.00"}
+    return [*rows, nothing | best]
 
 
 def starter_rows(backbone: str, objective: str, rounds: int) -> list[Row]:
@@ -113,13 +120,11 @@ def starter_rows(backbone: str, objective: str, rounds: int) -> list[Row]:
         loops[name] = Unmonitored(base, OBJECTIVES.get(objective)(MASK), rule)
         loops[f"{name} {GUARDED}"] = monitor(base, objective, rule, GUARDED)
         loops[f"{name} {SHIPPED}"] = monitor(base, objective, rule, SHIPPED)
-    square = torch.randn(PEAK_SIDE, PEAK_SIDE)
-    texts = readable_chunks(base)
-    seconds = take_turns(loops, texts, rounds, beside={"peak": lambda: square @ square})
+    seconds = take_turns(loops, readable_chunks(base), rounds, beside=limit_jobs())
     predicted = TOKENS if objective == "ar" else MASK * TOKENS
     size = base.model.config
-    products = 2 * predicted * size.width * size.vocab_size / PEAK_SIDE**3
-    limit = products * statistics.median(seconds["peak"])
+    work = monitored_work(chunk=predicted, canary=0, width=size.width, vocabulary=size.vocab_size)
+    limit = work.seconds(seconds)
     return [
         {
             "backbone": backbone,
