@@ -92,7 +92,7 @@ def record_rows(backbone: str, rounds: int) -> list[Row]:
     limit = work.seconds(seconds)
     at_most = {GUARDED: GUARDED_TARGET, SPFW: 1 + 2.5 * spfw.probe.tokens / TOKENS}
     at_least = {"plain loop": NAIVE_TARGET[backbone]}
-    rows = [
+    rows: list[Row] = [
         {
             "backbone": backbone,
             "loop": name,
@@ -105,8 +105,8 @@ def record_rows(backbone: str, rounds: int) -> list[Row]:
         }
         for name in loops
     ]
-    nothing = dict.fromkeys(rows[0], "")
-    best = {"backbone": backbone, "loop": LIMIT, "ms": _ms([limit]), "x limit": "1.00"}
+    nothing: Row = dict.fromkeys(rows[0], "")
+    best: Row = {"backbone": backbone, "loop": LIMIT, "ms": _ms([limit]), "x limit": "1.00"}
     return [*rows, nothing | best]
 
 

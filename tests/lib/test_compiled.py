@@ -1,10 +1,12 @@
 """Compiled loops: what they may and may not do to arithmetic, and life without a cache folder."""
 
+import math
+
 import numba
 import numpy as np
 import pytest
 
-from ttt.lib.compiled import can_compile, compiled
+from ttt.lib.compiled import can_compile, compiled, compiled_sum
 
 LOOP = (
     "def square(values, out):\n    for i in range(values.size):\n        out[i] = values[i] ** 2\n"
@@ -54,6 +56,23 @@ def test_nan_and_infinity_pass_through():
 
 def test_sums_are_not_reordered():
     assert run(difference_of_large, 1.0).tolist() == [0.0]
+
+
+def added(values, out):
+    total = 0.0
+    for value in values:
+        total += value
+    out[0] = total
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_sum_in_any_order_is_right_to_rounding_and_keeps_what_is_not_finite(broken):
+    values, out = np.random.default_rng(0).normal(size=1001), np.empty(1)
+    compiled_sum(added)(values, out)
+    assert out[0] == pytest.approx(math.fsum(values), rel=1e-12)
+    values[500] = broken
+    compiled_sum(added)(values, out)
+    assert not np.isfinite(out[0])
 
 
 def test_a_division_by_zero_gives_infinity():
