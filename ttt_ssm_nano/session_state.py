@@ -124,12 +124,14 @@ class NanoStates:
 
     def fingerprints(self) -> list[str]:
         """See `NanoState.fingerprint`."""
-        for name in CONSTANT:
-            if name in self.arrays and name not in self.constant:
+        kept = [name for name in CONSTANT if name in self.arrays]
+        for name in kept:
+            if name not in self.constant:
                 self.constant[name] = [sha256(row).digest() for row in self.arrays[name]]
-        constant = [b"".join(digests) for digests in zip(*self.constant.values(), strict=True)]
-        names = sorted(self.arrays.keys() - self.constant.keys())
-        named = sha256(" ".join([*self.constant, *names]).encode())
+        each = (self.constant[name] for name in kept)
+        constant = [b"".join(digests) for digests in zip(*each, strict=True)]
+        names = sorted(self.arrays.keys() - set(kept))
+        named = sha256(" ".join([*kept, *names]).encode())
         rows_NK = np.concatenate([self.arrays[n].reshape(self.size, -1) for n in names], axis=1)
         found = []
         for digests, row_K in zip(constant, rows_NK, strict=True):
