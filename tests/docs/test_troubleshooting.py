@@ -94,6 +94,7 @@ def tree_of(tmp: Path, content: bytes) -> str:
     return str(tmp / "tree")
 
 
+PAIR = Group(rank=0, size=2)
 CALLS: dict[str, Callable[[Path], object]] = {
     "no input": lambda tmp: monitor(),
     "misspelt option": lambda tmp: monitor("--demo", "--optimiser", "sgd"),
@@ -149,7 +150,7 @@ CALLS: dict[str, Callable[[Path], object]] = {
         "--artifacts_root", str(tmp / "tree"), "--tokenizer", written(tmp / "t.json", b"")
     ),
     "alone": lambda tmp: train("--artifacts_root", str(tmp / "tree"), "--fsdp"),
-    "odd batch": lambda tmp: run_command(lambda argv: Group(rank=0, size=2).check_batch(5) or 0)([]),
+    "odd batch": lambda tmp: run_command(lambda _: PAIR.check_batch(5) or 0)([]),
     "bad id": lambda tmp: train("--model_id", "Bad Name"),
     "full disk": lambda tmp: on_full_disk(
         "tokenizer", "train", "--vocab_size", "300", "--out", str(tmp / "t.json"),
