@@ -192,7 +192,8 @@ def append_commit(session: Session, draft: Draft, clock: Clock = utc_now) -> Ses
         )
     if (answer := _answer(session, draft.request_id)) is not None:
         return answer
-    layout.prepare(session.root)
+    if not os.path.isdir(session.root / "tmp"):
+        layout.prepare(session.root)
     folder = commits_folder(session.root, session.domain, session.session_id)
     head = session.head
     with locks.shared(session.root):

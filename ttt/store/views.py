@@ -262,6 +262,8 @@ def _replace(views: Views, name: str, create: Callable[[str], None]) -> None:
         create(unfinished)
         os.replace(unfinished, f"{views.folder}/{name}")
     finally:
+        # Still there after an error, and where both names were the same file: rename(2) then does
+        # nothing and calls it a success.
         with contextlib.suppress(OSError):
             os.unlink(unfinished)
 
