@@ -35,11 +35,15 @@ CLOSED_FORM = "tests/core/test_closed_form.py::"
 VOCABULARY = "tests/core/test_vocabulary.py::"
 FAST = "tests/changes/test_fast_weights.py::"
 SYSTEM = "tests/guarded/test_system.py::"
+FIT_STATE = "tests/text_lm/test_fit_state.py::"
 MONITOR = "tests/monitors/test_gradient.py::"
 LIMITED = "tests/sandbox/test_limited.py::"
 PT_FILES = "tests/store/test_pt_files.py::"
 TRANSFER = "tests/branching/test_transfer.py::"
 GENERATION = "tests/text_lm/test_generation.py::"
+
+NANO = "tests/ttt_ssm_nano/test_learner.py::"
+PLASTIC = "tests/guarded/test_plastic.py::"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -383,5 +387,100 @@ MUTANTS: tuple[Mutant, ...] = (
         new='return "" if True else',
         test="tests/text_lm/test_models.py::"
         "test_a_session_that_cannot_be_read_counts_as_standing_on_the_model",
+    ),
+    Mutant(
+        name="a resumed training starts its recurrent state from zeros",
+        path="ttt/text_lm/fit_state.py",
+        old="if carried_BNH is not None:",
+        new="if carried_BNH is None:",
+        test=FIT_STATE + "test_a_state_restored_at_any_step_takes_the_same_steps",
+    ),
+    Mutant(
+        name="a resumed training draws its masks anew",
+        path="ttt/text_lm/fit_state.py",
+        old='        self.masks.set_state(loop["masks"].clone())\n',
+        new="",
+        test=FIT_STATE + "test_a_state_restored_at_any_step_takes_the_same_steps",
+    ),
+    Mutant(
+        name="a resumed training shares memory with what it was restored from",
+        path="ttt/text_lm/fit_state.py",
+        old="value = tensors[name].clone().to(",
+        new="value = tensors[name].to(",
+        test=FIT_STATE + "test_a_state_holds_no_memory_of_what_it_was_restored_from",
+    ),
+    Mutant(
+        name="a training whose process died is still running",
+        path="ttt/store/training_status.py",
+        old="if status.status not in AT_WORK or is_held(root, model_id):",
+        new="if status.status in PHASES:",
+        test="tests/store/test_training_status.py::"
+        "test_work_without_a_worker_reads_as_interrupted_or_as_completed_if_the_model_is_there",
+    ),
+    Mutant(
+        name="the gradient of a gate forgets that the gate moves with its own input",
+        path="ttt/core/gated_scan_numba.py",
+        old="slope = opened[i, t, h] * (one + vg[i, t, hidden + h] * shut)",
+        new="slope = opened[i, t, h] * (one + shut)",
+        test="tests/core/test_gated_scan.py::"
+        "test_values_and_gradients_equal_the_twin_in_double_precision",
+    ),
+    Mutant(
+        name="text is cut at what Python takes for white space and the tokenizer does not",
+        path="ttt/text_lm/bulk_encoding.py",
+        old='f"[{_SPACE}]*[^{_SPACE}]+|.+"',
+        new='r"\\s*\\S+|.+"',
+        test="tests/text_lm/test_bulk_encoding.py::"
+        "test_no_cut_falls_inside_of_what_the_tokenizer_takes_for_one_word",
+    ),
+    Mutant(
+        name="a plastic state that is not finite is kept",
+        path="ttt/guarded/plastic.py",
+        old="    return ALLOWED if is_finite else Verdict(",
+        new="    return ALLOWED if is_finite or True else Verdict(",
+        test=PLASTIC + "test_only_a_finite_state_is_kept_whatever_the_probes_say",
+    ),
+    Mutant(
+        name="least squares without its ridge",
+        path="ttt_ssm_nano/rules.py",
+        old="arithmetic.solve(gram, cross, arrays[ANCHOR], config.ridge)",
+        new="arithmetic.solve(gram, cross, arrays[ANCHOR], 0.0)",
+        test=NANO + "test_what_the_data_say_nothing_about_stays_at_the_base",
+    ),
+    Mutant(
+        name="a chunk is taken out as if nothing had faded since",
+        path="ttt_ssm_nano/rules.py",
+        old="        times, unfade = (0, 0) if factor == 1.0 else _fadings(numbers, chunks, number)",
+        new="        times, unfade = (0, 0)",
+        test=NANO + "test_unlearning_equals_never_having_learned",
+    ),
+    Mutant(
+        name="undoing a member of a batch forgets its memory",
+        path="ttt_ssm_nano/session_state.py",
+        old="            arrays[name] = here if there is here else",
+        new="            arrays[name] = here if name.startswith('optim.') else",
+        test=NANO + "test_many_sessions_at_once_get_what_each_would_alone",
+    ),
+    Mutant(
+        name="the buffer that an update is judged on is the one in its gradient",
+        path="ttt_ssm_nano/learner.py",
+        old="        lesson = self._lesson(state.alone(), [chunk])\n        holder",
+        new="        state = self._lesson(state.alone(), [chunk]).read_on(state.alone()).member(0)\n"
+        "        lesson = self._lesson(state.alone(), [chunk])\n        holder",
+        test=NANO + "test_an_update_that_hurts_on_the_held_out_buffer_is_undone",
+    ),
+    Mutant(
+        name="a sensor's lie judges the updates after it",
+        path="ttt_ssm_nano/lesson.py",
+        old="        kept_N = usable_N & ~np.array(self.glitch_N)",
+        new="        kept_N = usable_N",
+        test=NANO + "test_a_glitch_judges_no_later_update",
+    ),
+    Mutant(
+        name="a session that begins anew keeps its old sums",
+        path="ttt_ssm_nano/lesson.py",
+        old='            if not name.startswith("session.")',
+        new='            if name.startswith("plastic.")',
+        test=NANO + "test_a_session_that_its_base_overtakes_twice_begins_anew",
     ),
 )

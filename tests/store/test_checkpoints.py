@@ -7,7 +7,13 @@ import torch
 
 from tests.store.faults import Killed, failing_call, leftovers
 from ttt.errors import ConfigError, CorruptArtifactError, SignatureMismatchError, StorageError
-from ttt.store.checkpoints import STEP_MAX, latest_checkpoint, prune_checkpoints, save_checkpoint
+from ttt.store.checkpoints import (
+    STEP_MAX,
+    latest_checkpoint,
+    latest_step,
+    prune_checkpoints,
+    save_checkpoint,
+)
 from ttt.store.tensor_files import specs_of
 
 STATE = {"generator": [1, 2], "lr": 0.5}
@@ -25,6 +31,7 @@ def save(root, step, **changes):
 
 def test_a_training_without_states_has_no_latest_one(tmp_path):
     assert latest_checkpoint(tmp_path, "m") is None
+    assert latest_step(tmp_path, "m") is None
     assert prune_checkpoints(tmp_path, "m") == ()
     assert list(tmp_path.iterdir()) == []
 
@@ -33,7 +40,7 @@ def test_the_latest_state_is_the_one_of_the_highest_step(tmp_path):
     for step in (9, 100, 10):
         save(tmp_path, step)
     latest = latest_checkpoint(tmp_path, "m", expected=specs_of(tensors(0)))
-    assert latest.step == 100
+    assert latest.step == latest_step(tmp_path, "m") == 100
     assert torch.equal(latest.tensors["model.w"], torch.full((2, 3), 100.0))
     assert latest.state == STATE
     assert leftovers(tmp_path) == []

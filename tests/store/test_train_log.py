@@ -6,7 +6,7 @@ import pytest
 
 from tests.store.faults import failing_call
 from ttt.errors import ConfigError, CorruptArtifactError, StorageError
-from ttt.store.train_log import append_train_log, read_train_log
+from ttt.store.train_log import append_train_log, read_train_log, save_train_curve
 
 LINES = [{"step": 1, "loss": 3.25, "text": "é\n"}, {"step": 2, "loss": 1e-9}]
 
@@ -88,6 +88,21 @@ def test_a_full_disk_is_told_and_the_log_goes_on_when_there_is_room(tmp_path):
     log = read_train_log(tmp_path, "m")
     assert log.damaged_lines == 0
     assert log.records[0] == log.records[-1] == LINES[0]
+
+
+def test_of_steps_that_were_repeated_the_later_lines_count(tmp_path):
+    for step, loss in ((1, 5.0), (2, 4.0), (3, 3.0), (2, 4.1), (3, 3.1)):
+        append_train_log(tmp_path, "m", {"step": step, "loss": loss})
+    log = read_train_log(tmp_path, "m")
+    assert len(log.records) == 5
+    assert [line["loss"] for line in log.current()] == [5.0, 4.1, 3.1]
+
+
+def test_a_picture_stands_beside_the_log_and_is_replaced(tmp_path):
+    append_train_log(tmp_path, "m", LINES[0])
+    save_train_curve(tmp_path, "m", b"old")
+    path = save_train_curve(tmp_path, "m", b"new")
+    assert (path.parent, path.read_bytes()) == (path_of(tmp_path).parent, b"new")
 
 
 def test_open_files_do_not_pile_up(tmp_path):

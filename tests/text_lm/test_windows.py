@@ -22,6 +22,15 @@ def test_no_training_window_touches_a_held_out_token():
     assert len(drawn) > 0.85 * 1000
 
 
+@pytest.mark.parametrize(("count", "fraction"), [(1003, 0.1), (20, 0.5), (999, 0.5), (437, 0.05)])
+def test_every_training_block_is_drawn_about_equally_often_and_no_other(count, fraction):
+    one = source(count, val_fraction=fraction)
+    starts = one.draw(20_000, np.random.default_rng(0))[:, 0] // one.block_length
+    blocks, times = np.unique(starts, return_counts=True)
+    assert blocks.tolist() == sorted(set(range(one.blocks)) - set(one.held_out.tolist()))
+    assert times.min() > 0.7 * times.max()
+
+
 def test_windows_are_runs_of_the_text():
     for windows_BL in (source().draw(20, np.random.default_rng(0)), source().validation(20)):
         assert (np.diff(windows_BL, axis=1) == 1).all()

@@ -60,8 +60,12 @@ class Source:
     @property
     def held_out(self) -> npt.NDArray[np.int64]:
         """Indices of the validation blocks: evenly spread, at least one, never the first."""
-        every = min(round(1 / self.val_fraction), self.blocks)
-        return np.arange(every - 1, self.blocks, every)
+        return np.arange(self._every - 1, self.blocks, self._every)
+
+    @property
+    def _every(self) -> int:
+        """One of so many blocks is held out; at least 2."""
+        return min(round(1 / self.val_fraction), self.blocks)
 
     @property
     def training_tokens(self) -> int:
@@ -77,8 +81,9 @@ class Source:
 
     def draw(self, batch: int, generator: np.random.Generator) -> npt.NDArray[np.int64]:
         """`batch` random training windows (B, L)."""
-        training = np.setdiff1d(np.arange(self.blocks), self.held_out)
-        block = generator.choice(training, size=batch)
+        # Counted past the held-out ones instead of listed: a large corpus has many blocks.
+        place = generator.integers(0, self.blocks - len(self.held_out), size=batch)
+        block = place + place // (self._every - 1)
         offset = generator.integers(0, self.block_length - self.length + 1, size=batch)
         return self._read(block * self.block_length + offset)
 
