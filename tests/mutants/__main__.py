@@ -25,6 +25,7 @@ import numba
 import pytest
 
 from tests.mutants.catalogue import MUTANTS, Mutant
+from tests.mutants.store import STORE_MUTANTS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PRELOADED = ("torch", "numpy", "hypothesis", "beartype", "jaxtyping")
@@ -121,7 +122,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     for name in PRELOADED:
         importlib.import_module(name)
     verdicts = {}
-    for mutant in MUTANTS:
+    for mutant in (*MUTANTS, *STORE_MUTANTS):
         if all(word in mutant.name for word in options.words):
             verdicts[mutant.name] = reason = verdict_on(mutant)
             sys.stdout.write(f"{reason or 'caught'}: {mutant.name}\n")
