@@ -137,7 +137,7 @@ def session_rows(backbone: str, rounds: int) -> list[Row]:
     return rows
 
 
-def run(rounds: int = 25) -> Tables:
+def run(rounds: int = 11) -> Tables:
     """Measure everything, on one thread.
 
     Args:

@@ -85,7 +85,14 @@ def draw(
 
         top_k = logits_BV.shape[1] if sampling.top_k is None else sampling.top_k
         rule = (float(sampling.temperature), int(top_k), float(sampling.top_p))
-        draw_rows(np.ascontiguousarray(logits_BV), uniforms_B, NEVER, rule, ids_B, log_probs_B)
+        draw_rows(
+            np.require(logits_BV, requirements=["C", "W"]),
+            uniforms_B,
+            NEVER,
+            rule,
+            ids_B,
+            log_probs_B,
+        )
     else:
         for b in range(rows):
             ids_B[b], log_probs_B[b] = naive_draw(logits_BV[b], sampling, float(uniforms_B[b]))

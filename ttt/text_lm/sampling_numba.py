@@ -181,18 +181,19 @@ def draw_rows(
 ) -> None:
     """Draw a token for each row; `rule` is temperature, top_k and top_p.
 
-    Where the scores cannot be drawn from, the log-probability is NaN.
+    Where the scores cannot be drawn from, the log-probability is NaN. The scores are lent: they are
+    written to meanwhile, and are as before in the end.
     """
     rows, vocabulary = logits_BV.shape
-    row_V, weights_V = np.empty(vocabulary, np.float32), np.empty(vocabulary, np.float32)
-    ids_V = np.empty(vocabulary, np.int64)
+    weights_V, ids_V = np.empty(vocabulary, np.float32), np.empty(vocabulary, np.int64)
     highest_G = np.empty(min(vocabulary, max(LANES_MIN, LANES_PER_ID * rule[1])), np.float32)
     for b in range(rows):
-        row_V[:] = logits_BV[b]
+        row_V = logits_BV[b]
         _lanes(row_V, highest_G)
         highest = highest_G.max()
         _exponentials(row_V, highest, 1.0, weights_V)
         log_norm = highest + math.log(_mass(weights_V, 0.0))
+        never_scores_F = row_V[never_F]
         for f in range(never_F.size):
             row_V[never_F[f]] = -np.inf
             lane = never_F[f] % highest_G.size
@@ -201,4 +202,6 @@ def draw_rows(
         # The ids below are places in an array, so nothing may go on from scores that have no order.
         if math.isfinite(log_norm) and highest_G.max() > -np.inf:
             ids_B[b] = _choose(row_V, highest_G, rule, uniforms_B[b], weights_V, ids_V)
-            log_probs_B[b] = logits_BV[b, ids_B[b]] - log_norm
+            log_probs_B[b] = row_V[ids_B[b]] - log_norm
+        for f in range(never_F.size):
+            row_V[never_F[f]] = never_scores_F[f]
