@@ -467,7 +467,7 @@ MUTANTS: tuple[Mutant, ...] = (
         old="        lesson = self._lesson(state.alone(), [chunk])\n        holder",
         new="        state = self._lesson(state.alone(), [chunk]).read_on(state.alone()).member(0)\n"
         "        lesson = self._lesson(state.alone(), [chunk])\n        holder",
-        test=NANO + "test_an_update_that_hurts_on_the_held_out_buffer_is_undone",
+        test=NANO + "test_the_held_out_buffer_is_not_in_the_gradient",
     ),
     Mutant(
         name="a sensor's lie judges the updates after it",

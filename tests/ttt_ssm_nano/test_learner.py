@@ -12,6 +12,7 @@ from tests.ttt_ssm_nano.worlds import chunks_of, furthest, learn_all, rough_base
 from ttt.errors import ConfigError, SignatureMismatchError
 from ttt.optim.muon_config import MuonConfig
 from ttt.spine.change import Outcome
+from ttt_ssm_nano import arithmetic
 from ttt_ssm_nano.learner import Learner
 from ttt_ssm_nano.online_config import documented, online
 from ttt_ssm_nano.plant import PlantConfig, simulate
@@ -73,6 +74,24 @@ def test_an_update_that_is_not_finite_is_undone_with_every_switch_off():
     assert learned.receipt.outcome is Outcome.REVERTED
     assert learned.event["reasons"] == ["non_finite:state"]
     assert furthest(learned.state, learner.fresh(), "plastic.") == 0.0
+
+
+def test_what_the_data_say_nothing_about_stays_at_the_base():
+    few = chunks_of(BASE, simulate(PlantConfig(seed=1, mu=0.05), 4), steps=4)
+    learner = Learner(BASE, online("rls", chunk=4, buffer_len=4, **ANY))
+    learned = learner.learn(learner.fresh(), few[0])
+    assert learned.event["type"] == "update"
+    moved_YS = learned.state.W_o_YS - BASE.W_o_YS
+    h_TS = arithmetic.features(
+        BASE.decay_S,
+        BASE.W_u_UX[None],
+        BASE.B_SU[None],
+        few[0].h_S[None],
+        few[0].x_TX[None],
+    )[0]
+    seen = np.linalg.svd(h_TS, full_matrices=False)[2]
+    assert np.abs(moved_YS).max() > 1e-6
+    assert np.abs(moved_YS - moved_YS @ seen.T @ seen).max() < 1e-9
 
 
 def test_a_glitch_is_skipped_once_there_is_something_to_compare_with():
