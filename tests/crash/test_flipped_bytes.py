@@ -34,7 +34,7 @@ def test_a_million_flipped_bytes(tmp_path):
 # --- in this process, where planted bugs are seen (tests/mutants) ---------------------------------
 
 
-@pytest.mark.parametrize("kind", ["index", "view", "blob", "tag"])
+@pytest.mark.parametrize("kind", ["index", "view", "blob", "tag", "review"])
 def test_each_kind_of_file_is_watched(tmp_path, kind):
     root = tmp_path / "tree"
     build(root)

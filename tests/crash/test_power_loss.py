@@ -1,11 +1,14 @@
 """Power may be lost at any moment: what was acknowledged is there, and every sync is needed."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.crash.judge import Judge, states
+from tests.crash.oracle import Picture
 from tests.crash.processes import outcomes
 from tests.crash.recordings import killed, pictures_of, undisturbed
-from tests.crash.workloads import SEQUELS, WORKLOADS, Workload
+from tests.crash.workloads import BESIDE, SEQUELS, WORKLOADS, Workload
 
 STATES_MIN = 600
 SYNCS_MIN = 26
@@ -34,44 +37,41 @@ def test_no_loss_of_power_in_any_drawn_state(tmp_path, seed):
     assert moments["states"] > 10 * STATES_MIN
 
 
-# --- in this process, where planted bugs are seen (tests/mutants) -----------------------------
+# --- in this process, where planted bugs are seen (tests/mutants) ---------------------------------
 
 
 def named(name: str) -> Workload:
-    return next(one for one in (*WORKLOADS, *SEQUELS) if one.name == name)
+    return next(one for one in (*WORKLOADS, *BESIDE, *SEQUELS) if one.name == name)
 
 
-def lost(tmp_path, name: str) -> list[str]:
-    """What is wrong right after an acknowledgement, if nothing survives that was not synced."""
+def begun(tmp_path: Path, name: str) -> tuple[Workload, Path, tuple[Picture, ...], Judge]:
     workload = named(name)
-    recording = undisturbed(workload, tmp_path, pictures_of(workload, tmp_path / "pictures"))
-    judge = Judge(tmp_path)
-    found = list(states(recording, at_acknowledgements=True))
-    assert found
-    return [wrong for one in found if (wrong := judge.verdict(recording, one))]
+    return workload, tmp_path, pictures_of(workload, tmp_path / "pictures"), Judge(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["session", "lessons", "tags", "run folder", "base"])
+@pytest.mark.parametrize(
+    "name", ["session", "lessons", "tags", "run folder", "base", "a state that is there"]
+)
 def test_what_was_just_acknowledged_needs_nothing_that_was_not_synced(tmp_path, name):
-    assert lost(tmp_path, name) == []
+    *given, judge = begun(tmp_path, name)
+    recording = undisturbed(*given)
+    found = list(states(recording, at_acknowledgements=True))
+    assert len(found) == len(recording.pictures) - 1
+    assert [judge.verdict(recording, one) for one in found] == [""] * len(found)
 
 
-def test_no_commit_is_built_on_one_that_may_vanish(tmp_path):
-    workload = named("somebody else's lesson after a kill")
-    judge, read = Judge(tmp_path), 0
-    pictures = pictures_of(workload, tmp_path / "pictures")
-    for recording in killed(workload, tmp_path, pictures, calls=("fsync",)):
+@pytest.mark.parametrize("name", [*(one.name for one in SEQUELS), "base"])
+def test_nothing_is_built_on_what_a_killed_process_left_and_may_vanish(tmp_path, name):
+    *given, judge = begun(tmp_path, name)
+    for recording in killed(*given, calls=("fsync",)):
         for found in states(recording, at_acknowledgements=True):
             assert judge.verdict(recording, found) == ""
-            read += 1
-    assert read > 3
+    assert judge.read > 0
 
 
 def test_no_commit_names_a_state_that_is_not_there_yet(tmp_path):
-    workload = named("lessons")
-    recording = undisturbed(workload, tmp_path, pictures_of(workload, tmp_path / "pictures"))
-    judge = Judge(tmp_path)
+    *given, judge = begun(tmp_path, "blocked lesson")
+    recording = undisturbed(*given)
     for found in states(recording):
-        if found.is_extreme:
-            assert judge.verdict(recording, found) == ""
+        assert judge.verdict(recording, found) == ""
     assert judge.read > 20
