@@ -5,8 +5,8 @@ loop runs along contiguous memory; at one token a step is bound by reading the w
 calls of a tensor library would cost more than that. The loops of `gru_numba.py` are called from
 here, and the machine code kept on disk is not renewed when *that* file changes: `make clean`.
 
-Shapes: D width, H hidden units, G = 3 H gate inputs, E = 3 H inputs of an SSM layer in the order
-value, gate, decay.
+Shapes: D width, N layers, H hidden units, G = 3 H gate inputs, E = 3 H inputs of an SSM layer in
+the order value, gate, decay.
 """
 
 import math
@@ -87,6 +87,24 @@ def ssm_step(
     project(u_D, w_in_DE, b_in_E, in_E)
     advance_ssm(in_E, s_H, y_H)
     project(y_H, w_out_HD, x_D, x_D)
+
+
+@compiled
+def gru_stack(
+    x_D: Array, h_NH: Array, norm_ND: Array, w_NXG: Array, b_N2G: Array, w_out_NHD: Array
+) -> None:
+    """One token through all layers of a GRU, as `gru_step`."""
+    for n in range(h_NH.shape[0]):
+        gru_step(x_D, h_NH[n], norm_ND[n], w_NXG[n], b_N2G[n], w_out_NHD[n])
+
+
+@compiled
+def ssm_stack(
+    x_D: Array, s_NH: Array, norm_ND: Array, w_in_NDE: Array, b_in_NE: Array, w_out_NHD: Array
+) -> None:
+    """One token through all layers of an SSM, as `ssm_step`."""
+    for n in range(s_NH.shape[0]):
+        ssm_step(x_D, s_NH[n], norm_ND[n], w_in_NDE[n], b_in_NE[n], w_out_NHD[n])
 
 
 @compiled

@@ -12,7 +12,7 @@ experts, and everything that is written is written by the mixture.
 Shapes: D width, V vocabulary, N layers, H hidden.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
@@ -25,8 +25,8 @@ from ttt.core.backbone import GruBackbone, SsmBackbone, SsmLayer
 from ttt.core.model import LanguageModel, adapt
 from ttt.core.scan import scan_path
 
-Layer: TypeAlias = Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], None]
-"""One token through one layer; residual (D,) and state (H,) are overwritten."""
+Layers: TypeAlias = Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], None]
+"""One token through all layers; residual (D,) and state (N, H) are overwritten."""
 
 
 @runtime_checkable
@@ -106,9 +106,9 @@ class CompiledStepper:
 
         backbone = model.backbone
         if isinstance(backbone, GruBackbone):
-            self._layers = gru_layers(backbone)
+            self._layers = _gru_layers(backbone)
         else:
-            self._layers = ssm_layers(cast("SsmBackbone", backbone))
+            self._layers = _ssm_layers(cast("SsmBackbone", backbone))
         self._embed_VD, self._norm_D = _array(model.head_VD), _array(model.norm.weight)
         self._head_DV = _array(model.head_VD.T)
         self._none_V = np.zeros(model.config.vocab_size, np.float32)
@@ -116,9 +116,8 @@ class CompiledStepper:
 
     def step(self, token_id: int, state_NH: Tensor) -> Tensor:
         """See `Stepper.step`."""
-        x_D, state = self._embed_VD[token_id].copy(), state_NH.numpy()
-        for n, layer in enumerate(self._layers):
-            layer(x_D, state[n])
+        x_D = self._embed_VD[token_id].copy()
+        self._layers(x_D, state_NH.numpy())
         self._normalise(x_D, self._norm_D, x_D)
         return torch.from_numpy(x_D)
 
@@ -138,42 +137,38 @@ class CompiledStepper:
         return score
 
 
-def gru_layers(backbone: GruBackbone) -> list[Layer]:
-    """Each GRU layer as a function of one token, its weights laid out for `gru_step`."""
-    from ttt.core.step_numba import gru_step
+def _gru_layers(backbone: GruBackbone) -> Layers:
+    """The layers of a GRU as a function of one token, their weights laid out for `gru_stack`."""
+    from ttt.core.step_numba import gru_stack
 
-    def layer(norm: nn.RMSNorm, cell: nn.GRU, out: nn.Linear) -> Layer:
-        w_in, w_carried, b_in, b_carried = cell.all_weights[0]
-        weights = (
-            _array(norm.weight),
-            _array(torch.cat([w_in, w_carried], dim=1).T),
-            _array(torch.stack([b_in, b_carried])),
-            _array(out.weight.T),
-        )
-        return lambda x_D, h_H: gru_step(x_D, h_H, *weights)
-
-    parts = zip(backbone.norms, backbone.cells, backbone.outs, strict=True)
-    return [
-        layer(cast("nn.RMSNorm", norm), cast("nn.GRU", cell), cast("nn.Linear", out))
-        for norm, cell, out in parts
-    ]
+    cells = [cast("nn.GRU", cell).all_weights[0] for cell in backbone.cells]
+    weights = (
+        _stacked(cast("nn.RMSNorm", norm).weight for norm in backbone.norms),
+        _stacked(torch.cat([w_in, w_carried], dim=1).T for w_in, w_carried, _, _ in cells),
+        _stacked(torch.stack([b_in, b_carried]) for _, _, b_in, b_carried in cells),
+        _stacked(cast("nn.Linear", out).weight.T for out in backbone.outs),
+    )
+    return lambda x_D, h_NH: gru_stack(x_D, h_NH, *weights)
 
 
-def ssm_layers(backbone: SsmBackbone) -> list[Layer]:
-    """Each SSM layer as a function of one token, its weights laid out for `ssm_step`."""
-    from ttt.core.step_numba import ssm_step
+def _ssm_layers(backbone: SsmBackbone) -> Layers:
+    """The layers of an SSM as a function of one token, their weights laid out for `ssm_stack`."""
+    from ttt.core.step_numba import ssm_stack
 
-    def layer(part: SsmLayer) -> Layer:
-        free = torch.zeros(part.value_and_gate.out_features)  # Value and gate have no bias.
-        weights = (
-            _array(part.norm.weight),
-            _array(torch.cat([part.value_and_gate.weight, part.decay.weight]).T),
-            _array(torch.cat([free, part.decay.bias])),
-            _array(part.out.weight.T),
-        )
-        return lambda x_D, s_H: ssm_step(x_D, s_H, *weights)
+    parts = [cast("SsmLayer", part) for part in backbone.layers]
+    free = torch.zeros(parts[0].value_and_gate.out_features)  # Value and gate have no bias.
+    weights = (
+        _stacked(part.norm.weight for part in parts),
+        _stacked(torch.cat([p.value_and_gate.weight, p.decay.weight]).T for p in parts),
+        _stacked(torch.cat([free, part.decay.bias]) for part in parts),
+        _stacked(part.out.weight.T for part in parts),
+    )
+    return lambda x_D, s_NH: ssm_stack(x_D, s_NH, *weights)
 
-    return [layer(cast("SsmLayer", part)) for part in backbone.layers]
+
+def _stacked(weights: Iterable[Tensor]) -> npt.NDArray[np.float32]:
+    """One weight of every layer, layer after layer."""
+    return _array(torch.stack(list(weights)))
 
 
 def _array(weight: Float[Tensor, "..."]) -> npt.NDArray[np.float32]:

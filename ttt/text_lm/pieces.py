@@ -71,6 +71,8 @@ class Pieces:
         return self._release(self._decoder.decode(b"", final=True), last=True)
 
     def _release(self, text: str, *, last: bool) -> str:
+        if not self._stop:
+            return text
         if self.stopped:
             return ""
         self._held += text
@@ -85,7 +87,7 @@ class Pieces:
 
     def _doubtful(self) -> int:
         """How many characters at the end may be the beginning of a stop."""
-        longest = max((len(stop) for stop in self._stop), default=1) - 1
+        longest = max(map(len, self._stop)) - 1
         for length in range(min(longest, len(self._held)), 0, -1):
             if any(stop.startswith(self._held[-length:]) for stop in self._stop):
                 return length
