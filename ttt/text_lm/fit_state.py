@@ -11,7 +11,7 @@ Shapes: B batch, N layers, H hidden.
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +20,6 @@ from ttt.core.model import LanguageModel
 from ttt.lib.sharded import cut_like, whole
 from ttt.text_lm.batches import Batches
 from ttt.text_lm.parallel import ALONE, Group
-
-if TYPE_CHECKING:
-    from torch.distributed.fsdp import FSDPModule
 
 MODEL, OPTIMIZER, LOOP = "model.", "optimizer.", "loop."
 """How the names of saved tensors begin."""
@@ -57,7 +54,7 @@ class FitState:
         if not self.group.sharded:
             yield self.model
             return
-        sharded = cast("FSDPModule", self.lesson)
+        sharded: Any = self.lesson  # FSDP2 adds methods to the module that it is given.
         sharded.unshard()
         try:
             yield self.model
