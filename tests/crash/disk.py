@@ -227,12 +227,14 @@ class Recorder:
 
     def _link(self, _: None, old: object, new: object, *, dir_fd: None) -> None:
         source, target = self._place(old, None), self._place(new, None)
-        assert source and target
+        assert source
+        assert target
         self._do(Entry(*target, self._node(source)))
 
     def _replace(self, _: None, old: object, new: object, *, dir_fd: None) -> None:
         source, target = self._place(old, None), self._place(new, None)
-        assert source and target
+        assert source
+        assert target
         node = self._node(source)
         self._do(Entry(*target, node))
         self._do(Entry(*source, None))

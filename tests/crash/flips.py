@@ -53,6 +53,9 @@ MODEL = "tiny"
 FSCK_EVERY = 40
 """Every so many flips of what counts, `fsck` has to find it as well."""
 
+SILENT_MAX = 5
+"""So many are enough to tell."""
+
 Look = Callable[[], object]
 
 
@@ -95,6 +98,8 @@ def subjects(root: Path) -> Iterator[Subject]:
 
 def _subject(root: Path, path: Path) -> Subject:
     parts = path.relative_to(root).parts
+    if parts[0] == NANO.folder and len(parts) > 2:
+        return _subject_of_session(root, path, parts)
     match parts:
         case ("FORMAT.json",):
             return Subject(kind="format", path=path, look=lambda: alice(root).head.digest)
@@ -107,19 +112,25 @@ def _subject(root: Path, path: Path) -> Subject:
             return Subject(kind="model", path=path, look=lambda: _model(root))
         case ("text_training", *_):
             return Subject(kind="training", path=path, look=lambda: read_request(root, TRAINING))
-        case ("sessions", "index.json"):
+        case (_, "index.json"):
             look = partial(list_sessions, root, NANO)
             return Subject(kind="index", path=path, look=look, is_view=True)
-        case ("sessions", name, "commits", _):
-            return Subject(kind="commit", path=path, look=lambda: _history(root, name))
-        case ("sessions", _, "tags", _):
+    raise AssertionError(f"nobody knows what {path} is")
+
+
+def _subject_of_session(root: Path, path: Path, parts: Sequence[str]) -> Subject:
+    _, session_id, *below = parts
+    match below:
+        case ("commits", _):
+            return Subject(kind="commit", path=path, look=lambda: _history(root, session_id))
+        case ("tags", _):
             return Subject(kind="tag", path=path, look=lambda: dict(read_tags(alice(root))))
-        case ("sessions", _, "reviews", _):
+        case ("reviews", _):
             return Subject(kind="review", path=path, look=partial(read_reviews, root, NANO, ALICE))
-        case ("sessions", _, "runs", run, file):
+        case ("runs", run, file):
             return Subject(kind="run", path=path, look=lambda: _run(root, run, file))
-        case ("sessions", name, _):
-            look = partial(_view, root, name, path)
+        case (_,):
+            look = partial(_view, root, session_id, path)
             return Subject(kind="view", path=path, look=look, is_view=True)
     raise AssertionError(f"nobody knows what {path} is")
 
@@ -169,6 +180,8 @@ def flip(
                 counts[f"{subject.kind} {end}"] += 1
                 if end == "silent":
                     silent.append(f"{subject.path} at {place} by {change}")
+                    if len(silent) == SILENT_MAX:
+                        return {"flips": flips, "counts": counts, "silent": silent}
     return {"flips": flips, "counts": counts, "silent": silent}
 
 

@@ -23,9 +23,9 @@ from itertools import chain
 from pathlib import Path
 
 from tests.crash.disk import CHANGES, Sync
-from tests.crash.judge import Found, Judge, states
-from tests.crash.steady import one_moment
+from tests.crash.judge import Judge, states
 from tests.crash.recordings import Recording, killed, pictures_of, undisturbed
+from tests.crash.steady import one_moment
 from tests.crash.workloads import BESIDE, SEQUELS, WORKLOADS, Workload
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.crash.oracle import Picture, has_commit
 from tests.branching.toy import SIGNATURE, Toy, fresh_state, lesson, no_model
+from tests.crash.oracle import Picture, has_commit
 from ttt.branching.fork import OptimizerChoice, fork
 from ttt.branching.revert import Method, revert
 from ttt.errors import ConfigError

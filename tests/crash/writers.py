@@ -18,7 +18,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +120,7 @@ def check(root: Path, session_id: str, lines: Sequence[str], tally: Tally) -> li
     wrong += [line for line in lines if line.startswith("error")]
     names = [one.request_id for one in commits]
     wrong += [f"learned twice: {name}" for name in set(names) if names.count(name) > 1]
-    for before, after in zip(commits, commits[1:], strict=False):
+    for before, after in pairwise(commits):
         assert after.input is not None
         state = read_blob(root, before.blob)
         expected = Toy().relearn(state, read_blob(root, after.input)).state
