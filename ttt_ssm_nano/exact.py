@@ -16,7 +16,8 @@ product in twice the working precision, with a fused product), Moler 1967 (itera
 """
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -32,14 +33,15 @@ CORRECTION_MIN = 1e-16
 """Refinement ends when the next correction would be this small beside the solution."""
 
 
-@intrinsic
-def _fused(typing_context: Any, a: Any, b: Any, c: Any) -> Any:  # noqa: ANN401 (numba's own form)
-    """`a * b + c` rounded once, by the processor or, where it cannot, by the C library."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
+def _generate_fused(_context: Any, _a: Any, _b: Any, _c: Any) -> Any:  # noqa: ANN401 (numba's)
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:  # noqa: ANN401
         return builder.fma(*values)
 
     return types.float64(types.float64, types.float64, types.float64), generate
+
+
+_fused: Callable[[float, float, float], float] = cast("Any", intrinsic(_generate_fused))
+"""`a * b + c` rounded once, by the processor or, where it cannot, by the C library; for loops."""
 
 
 @compiled_exactly

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from ttt.lib.compiled import can_compile, compiled, compiled_sum
+from ttt.lib.compiled import can_compile, compiled, compiled_exactly, compiled_sum
 
 LOOP = (
     "def square(values, out):\n    for i in range(values.size):\n        out[i] = values[i] ** 2\n"
@@ -73,6 +73,18 @@ def test_a_sum_in_any_order_is_right_to_rounding_and_keeps_what_is_not_finite(br
     values[500] = broken
     compiled_sum(added)(values, out)
     assert not np.isfinite(out[0])
+
+
+def rounding_error_of_a_square(values, out):
+    for i in range(values.size):
+        out[i] = values[i] * values[i] - 1.0
+
+
+def test_an_exactly_compiled_loop_rounds_every_operation():
+    value = 1.0 + 2.0**-53 * 2  # Its square is 1 + 2^-51 + 2^-104, which no double holds.
+    source, out = np.array([value]), np.empty(1)
+    compiled_exactly(rounding_error_of_a_square)(source, out)
+    assert out[0] == 2.0**-51
 
 
 def test_a_division_by_zero_gives_infinity():
