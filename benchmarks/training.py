@@ -37,7 +37,7 @@ from ttt.lib.precision import half_pays
 SHARE_TARGET: Final = 0.65
 RATIO_TARGETS: Final = {"plain loop": 3.0, "blocked scan, float32, default malloc": 1.8}
 ROUNDS: Final = 7
-HALF_SIDE: Final = 256
+HALF_SIDE: Final = 768
 
 
 class Worker:

@@ -47,7 +47,7 @@ class Watcher:
 
     def show(self, phase: Phase, done: int, total: int, note: str) -> None:
         """Show one moment; the other processes of a group are silent."""
-        if os.environ.get("RANK", "0") != "0":
+        if not _is_first():
             return
         if phase != "running":
             self._show_phase(phase, note)
@@ -72,14 +72,15 @@ class Watcher:
 
 
 def tell(text: str) -> None:
-    """Write one line about the training to stderr."""
-    print_line(log_console(), text)
+    """Write one line about the training to stderr; of a group only the first process does."""
+    if _is_first():
+        print_line(log_console(), text)
 
 
 def draw_curve(options: TrainOptions) -> None:
     """Draw the log of a training, beside it and where `--plot` says; nothing without a log."""
     lines = read_train_log(options.artifacts_root, options.model_id).current()
-    if not lines or os.environ.get("RANK", "0") != "0":
+    if not lines or not _is_first():
         return
     from ttt.text_lm.train_plot import train_curve
 
@@ -99,3 +100,8 @@ def show_result(result: TrainResult, *, as_json: bool) -> None:
         tell(f"left out {notice.path}: {notice.reason}")
     rows = [row for row in plain.items() if row[0] not in ("held_out", "notices")]
     print_table(result_console(), ("figure", "value"), [*rows, *result.held_out.items()])
+
+
+def _is_first() -> bool:
+    """Whether this process talks; `torchrun` numbers those that it starts."""
+    return os.environ.get("RANK", "0") == "0"
