@@ -48,19 +48,21 @@ def live(
         span = slice(start, start + config.chunk)
         x, y = frozen(x_NTX[:, span]), frozen(y_NTY[:, span])
         fleet.base_NT[:, span], base_h_NS = _read(base, _weights_of(base), base_h_NS, x, y)
-        fleet.adaptive_NT[:, span], next_h_NS = _read(base, _weights(states), h_NS, x, y)
+        start_h_NS = h_NS
+        fleet.adaptive_NT[:, span], h_NS = _read(base, _weights(states), start_h_NS, x, y)
         if x.shape[1] < config.chunk or not learning:
             continue
         if updated:
-            without, _ = _read(base, _weights(before), h_NS, x, y)
+            without, _ = _read(base, _weights(before), start_h_NS, x, y)
             worse = fleet.adaptive_NT[:, span].mean(1) > without.mean(1)
             fleet.judged += sum(updated)
             fleet.hurt += int((worse & np.array(updated)).sum())
-        start_h_NS = h_NS if config.carried else frozen(np.zeros(h_NS.shape))
+        if not config.carried:
+            start_h_NS = frozen(np.zeros(h_NS.shape))
         learned = learner.learn_many(states, ChunkInputs(h_NS=start_h_NS, x_NTX=x, y_NTY=y))
         updated = [event["type"] == "update" for event in learned.events]
         fleet.committed += sum(updated)
-        before, states, h_NS = states, learned.states, next_h_NS
+        before, states = states, learned.states
     return fleet
 
 
