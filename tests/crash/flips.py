@@ -165,15 +165,28 @@ def _view(root: Path, session_id: str, path: Path) -> object:
 
 
 def flip(
-    root: Path, *, rounds: int, seed: int, only: Sequence[Subject] | None = None
+    root: Path,
+    *,
+    rounds: int = 1,
+    step: int = 1,
+    seed: int = 0,
+    only: Sequence[Subject] | None = None,
 ) -> Mapping[str, object]:
-    """Flip every byte `rounds` times, each time another way; of all files unless told which."""
+    """Flip bytes, each `rounds` times and each time another way.
+
+    Args:
+        root: The tree.
+        rounds: How often.
+        step: Every so many bytes.
+        seed: Of the ways.
+        only: Which files; None takes all.
+    """
     draw, counts, silent = random.Random(seed), Counter[str](), []
     flips = 0
     for subject in list(subjects(root)) if only is None else only:
         right = subject.look()
         for _ in range(rounds):
-            for place in range(subject.path.stat().st_size):
+            for place in range(0, subject.path.stat().st_size, step):
                 flips += 1
                 change = draw.randrange(1, 256)
                 end = _end(root, subject, right, (place, change), fscked=flips % FSCK_EVERY == 0)

@@ -40,7 +40,7 @@ def save_request(root: Path, model_id: str, options: Mapping[str, object]) -> No
         ConfigError: They are no JSON.
         StorageError: The disk refused.
     """
-    data = strict_json.dumps({"options": options, "sum": _digest(options)})
+    data = _sealed(options)
     path = layout.text_training(root, model_id) / REQUEST
     tmp = layout.prepare(root)
     _files.make_folder(path.parent)
@@ -63,7 +63,8 @@ def read_request(root: Path, model_id: str) -> Mapping[str, object] | None:
     try:
         plain = strict_json.loads(raw)
         options = plain["options"] if isinstance(plain, dict) else None
-        if not isinstance(options, dict) or plain != {"options": options, "sum": _digest(options)}:
+        # Byte for byte, as everywhere: a changed space is damage too.
+        if not isinstance(options, dict) or raw != _sealed(options):
             raise CorruptArtifactError(f"{path} differs from its own digest; restore it.")
     except (ValueError, KeyError) as error:
         raise CorruptArtifactError(f"{path} is damaged ({error}); restore it.") from error
@@ -103,5 +104,6 @@ def read_sources(root: Path, model_id: str) -> Sources | None:
     )
 
 
-def _digest(options: Mapping[str, object]) -> str:
-    return hashlib.sha256(strict_json.dumps(options)).hexdigest()
+def _sealed(options: Mapping[str, object]) -> bytes:
+    digest = hashlib.sha256(strict_json.dumps(options)).hexdigest()
+    return strict_json.dumps({"options": options, "sum": digest})
