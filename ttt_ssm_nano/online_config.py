@@ -42,8 +42,10 @@ class OnlineConfig:
     """Last steps that an update learns from; above `chunk`, a multiple of it."""
     rollback_tol: float = 0.2
     """Relative rise of the loss on the buffer itself above which an update is undone."""
-    heldout_tol: float | None = 0.2
-    """The same on the steps before the buffer, which are not in the gradient; None: not asked."""
+    heldout_tol: float | None = 1.0
+    """The same on the steps before the buffer, which are not in the gradient; None: not asked. For
+    rls a doubling: its losses are so small that a tolerance of 0.2 keeps sessions from beginning
+    anew (docs/nano.md)."""
     grad_norm_max: float | None = None
     """Gradient norm above which a chunk is refused; None: never. Least squares takes no step along
     the gradient, and with |pos| in the hundreds an honest gradient is large."""

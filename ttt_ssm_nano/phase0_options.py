@@ -87,7 +87,7 @@ class Phase0Options(Options):
     rollback_tol: Annotated[float, _LIMITS] = Field(default=0.2, ge=0)
     """Relative rise of the loss on the buffer above which an update is undone."""
     heldout_tol: Annotated[float | None, _LIMITS] = Field(default=None, ge=0)
-    """The same on the steps before it (default: muon and sgd 0, rls 0.2)."""
+    """The same on the steps before it (default: muon and sgd 0, rls 1)."""
     grad_norm_max: Annotated[float | None, _LIMITS] = Field(default=None, gt=0)
     """Gradient norm above which a chunk is not learned (default: no limit)."""
     state_norm_max: Annotated[float, _LIMITS] = Field(default=1e6, ge=0)

@@ -10,6 +10,7 @@ Shapes: N plants of a batch, T steps, X inputs, U inner inputs, S states, Y outp
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
@@ -34,6 +35,8 @@ from ttt_ssm_nano.plastic_ssm import (
 
 RATE: Final = 0.02
 """Of Muon at the start; a quarter of it left the base ten times worse after 500 steps."""
+STEPS_AHEAD: Final = 1 << 14
+"""Steps of plants that are rolled out together: a loop over time costs the same for many."""
 LOSS_WINDOW: Final = 20
 """Steps at the end that the reported loss is the mean of."""
 
@@ -72,10 +75,10 @@ def pretrain(config: PretrainConfig) -> NanoBase:
     powers_STT = torch.from_numpy(decay_powers(decays(a_raw_S), config.seq))
     W_u_UX, B_SU, W_o_YS = _starting_weights(config)
     optimizer = Muon([W_u_UX, B_SU, W_o_YS], lr=config.lr)
-    draw = np.random.default_rng(derive_seed(config.seed, "nano", "pretraining"))
+    batches = _batches(config)
     losses: list[float] = []
     for step in range(config.steps):
-        x_NTX, y_NTY = _batch(config, draw)
+        x_NTX, y_NTY = next(batches)
         v_NTS = x_NTX @ (B_SU @ W_u_UX).T
         h_NTS = torch.einsum("stk,nks->nts", powers_STT, v_NTS)
         loss = (h_NTS @ W_o_YS.T - y_NTY).square().mean()
@@ -116,12 +119,18 @@ def _starting_weights(config: PretrainConfig) -> list[Tensor]:
     return weights
 
 
-def _batch(
-    config: PretrainConfig, draw: np.random.Generator
-) -> tuple[Float[Tensor, "plants time inputs"], Float[Tensor, "plants time outputs"]]:
-    pushes_NTA = draw.normal(0.0, PUSH_STD, (config.batch, config.seq, AXES))
-    mu_N = draw.uniform(MU_LOW, MU_HIGH, config.batch)
-    mu_NT = np.repeat(mu_N[:, None], config.seq, axis=1)
-    seen_NTY = roll_out(pushes_NTA, mu_NT, mode=config.mode)
-    x_NTX = np.concatenate([seen_NTY[:, :-1], pushes_NTA], axis=2)
-    return torch.from_numpy(x_NTX), torch.from_numpy(seen_NTY[:, 1:].copy())
+def _batches(
+    config: PretrainConfig,
+) -> Iterator[tuple[Float[Tensor, "plants time inputs"], Float[Tensor, "plants time outputs"]]]:
+    """Inputs and targets of random plants, batch by batch, without end."""
+    draw = np.random.default_rng(derive_seed(config.seed, "nano", "pretraining"))
+    ahead = max(1, STEPS_AHEAD // (config.batch * config.seq))
+    while True:
+        plants = ahead * config.batch
+        pushes_NTA = draw.normal(0.0, PUSH_STD, (plants, config.seq, AXES))
+        mu_N = draw.uniform(MU_LOW, MU_HIGH, plants)
+        mu_NT = np.repeat(mu_N[:, None], config.seq, axis=1)
+        seen_NTY = roll_out(pushes_NTA, mu_NT, mode=config.mode)
+        x_NTX = torch.from_numpy(np.concatenate([seen_NTY[:, :-1], pushes_NTA], axis=2))
+        y_NTY = torch.from_numpy(seen_NTY[:, 1:].copy())
+        yield from zip(x_NTX.split(config.batch), y_NTY.split(config.batch), strict=True)
