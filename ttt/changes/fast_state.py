@@ -46,9 +46,10 @@ class FastState:
         for name, tensor in (("adapter", self.adapter_DD), *sorted(self.memory.items())):
             digest.update(name.encode())
             digest.update(tensor.numpy(force=True).tobytes())
-        rest = []
+        rest: list[bytes] = []
         for history in (self.gradient_norms, self.update_norms, self.canary_rises):
-            rest += [len(history.values).to_bytes(8, "little"), array("d", history.values)]
+            values = array("d", history.values).tobytes()
+            rest += [len(history.values).to_bytes(8, "little"), values]
         digest.update(b"".join([*rest, self.cache.digest.encode()]))
         return digest.hexdigest()
 

@@ -1,9 +1,9 @@
 """A change of any plastic state that is one immutable value, and how to take it back.
 
 The state of a session (weights, the rule's memory, whatever else the next step depends on) is a
-frozen value that can name its bytes and say whether they are numbers. A change computes the next value beside
-the old one and swaps it in; taking it back swaps the old one in, so a snapshot costs nothing. The
-nano domain learns through this; it needs no tensor library.
+frozen value that can name its bytes and say whether they are numbers. A change computes the next
+value beside the old one and swaps it in; taking it back swaps the old one in, so a snapshot costs
+nothing. The nano domain learns through this; it needs no tensor library.
 
 Refuses: nothing by itself. What must hold of the new value is asked by `ttt/guarded/plastic.py`.
 """
