@@ -130,7 +130,10 @@ def test_what_could_not_be_saved_is_not_read_either(name):
 
 
 PICKLES = {
-    "a class that is no tensor": (pickled({"a": Path("/")}), r"it asks for pathlib\.\w+, and nothing"),
+    "a class that is no tensor": (
+        pickled({"a": Path("/")}),
+        r"it asks for pathlib\.\w+, and nothing",
+    ),
     "an empty pickle": (b"", "its pickle cannot be read"),
     "an unfinished pickle": (b"\x80\x02}X\xff\xff\xff\x7fa.", "its pickle cannot be read"),
     "nothing on the stack": (b"\x80\x02.", "its pickle cannot be read"),
