@@ -93,22 +93,30 @@ class Judge:
         """How many different states were read."""
         return len(self._verdicts)
 
-    def verdict(self, recording: Recording, found: Found) -> str:
-        """What is wrong with a state; empty where nothing is."""
+    def verdict(self, recording: Recording, found: Found, *, fscked: bool = True) -> str:
+        """What is wrong with a state; empty where nothing is.
+
+        Args:
+            recording: Whose state it is.
+            found: The state.
+            fscked: Ask `fsck` as well, if nobody wrote beside the store.
+        """
         key = (recording.shown.split(",")[0], found.acknowledged, _signature(found.tree))
         if key not in self._verdicts:
             self._fans |= recording.fans
             put(found.tree, self.top, quiet=self._is_quiet)
-            self._verdicts[key] = self._look(recording, found.acknowledged)
+            self._verdicts[key] = self._look(
+                recording, found.acknowledged, fscked=fscked and not recording.by_hand
+            )
         return self._verdicts[key]
 
     def _is_quiet(self, path: str) -> bool:
         return path.startswith(OBJECTS) and path not in self._fans
 
-    def _look(self, recording: Recording, acknowledged: frozenset[int]) -> str:
+    def _look(self, recording: Recording, acknowledged: frozenset[int], *, fscked: bool) -> str:
         root = self.top / TREE
         try:
-            found = picture(root, fscked=not recording.by_hand)
+            found = picture(root, fscked=fscked)
             for number in acknowledged:
                 assert recording.requests[number].shows(found), f"request {number} is lost"
             assert recording.in_steps or is_sound(found), "a session is damaged"

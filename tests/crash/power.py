@@ -75,7 +75,7 @@ def _told(judge: Judge, recordings: Sequence[Recording], site: str) -> str:
     thorough = ((one, states(one, draws=1, without=site)) for one in recordings)
     for recording, found in chain(quick, thorough):
         for one in found:
-            if wrong := judge.verdict(recording, one):
+            if wrong := judge.verdict(recording, one, fscked=False):
                 return f"{recording.shown}: {wrong}"
     return ""
 
