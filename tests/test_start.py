@@ -21,6 +21,8 @@ if [ "$1 $2" = "-m pip" ]; then
 elif [ "$1 $2" = "-m venv" ]; then
   echo "venv" >>"{log}"
   mkdir -p "${{!#}}/bin" && cp "$0" "${{!#}}/bin/python"
+elif [ "$1" = "-m" ]; then
+  echo "asked to run $2" >&2  # Never run: the real checks of this project could be found and begun.
 else
   exec "{real}" "$@"
 fi
