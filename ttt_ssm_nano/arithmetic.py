@@ -7,6 +7,8 @@ Shapes: N sessions, K numbers, P pairs of states, T steps, X inputs, U inner inp
 outputs; R, C rows and columns of any matrix.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float
@@ -157,6 +159,15 @@ def norms(values_N: Array) -> Float[np.ndarray, " sessions"]:
     norm_N = np.empty(len(values_N))
     kernels.norms(_in(values_N.reshape(len(values_N), -1)), norm_N)
     return _frozen(norm_N)
+
+
+def folded(arrays: Sequence[Array]) -> npt.NDArray[np.uint64]:
+    """Some words for each session that depend on every bit of its arrays; see `kernels.fold`."""
+    sessions = len(arrays[0])
+    lanes_NL = np.zeros((sessions, kernels.LANES), np.uint64)
+    for array in arrays:
+        kernels.fold(_in(array.reshape(sessions, -1)).view(np.uint64), lanes_NL)
+    return lanes_NL
 
 
 def _in(array: Array) -> Array:

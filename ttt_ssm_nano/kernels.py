@@ -13,14 +13,22 @@ inputs, S states; P pairs of states (a triangle, row by row); R, C rows and colu
 """
 
 import math
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from ttt.lib.compiled import compiled
 from ttt.optim.muon_config import NORM_MIN, QUINTIC
 from ttt_ssm_nano.plastic_ssm import INPUTS, OUTPUTS, Array
 
+Words: TypeAlias = npt.NDArray[np.uint64]
+
 QUINTIC_A, QUINTIC_B, QUINTIC_C = QUINTIC
+LANES = 32
+"""Sums side by side in `fold`, so that none waits for the one before."""
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+"""Odd, hence invertible modulo 2^64. Source: 2^64 over the golden ratio, Knuth TAOCP 3, 6.4."""
 
 
 @compiled
@@ -270,3 +278,15 @@ def norms(values_NK: Array, norm_N: Array) -> None:
         for k in range(values_NK.shape[1]):
             total += values_NK[n, k] * values_NK[n, k]
         norm_N[n] = math.sqrt(total)
+
+
+@compiled
+def fold(words_NK: Words, lanes_NL: Words) -> None:
+    """Take the words of each row into its lanes: `lane = lane * odd + word`, modulo 2^64.
+
+    Every step can be inverted, so that a row in which one word differs never folds to the same.
+    """
+    for n in range(words_NK.shape[0]):
+        for k in range(words_NK.shape[1]):
+            lane = k % LANES
+            lanes_NL[n, lane] = lanes_NL[n, lane] * MULTIPLIER + words_NK[n, k]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ttt.optim.muon import newton_schulz
-from ttt_ssm_nano import arithmetic
+from ttt_ssm_nano import arithmetic, kernels
 
 draw = np.random.default_rng(0)
 N, T, S, U, X, Y = 3, 13, 11, 7, 6, 4
@@ -104,3 +104,21 @@ def test_a_session_has_the_same_bits_alone_and_among_others():
 def test_what_comes_out_cannot_be_written_into():
     with pytest.raises(ValueError, match="read-only"):
         arithmetic.norms(numbers(2, 3))[0] = 1.0
+
+
+def test_folding_equals_sums_in_whole_numbers_and_sees_every_bit():
+    arrays = [numbers(N, 2 * kernels.LANES + 5), numbers(N, 3, 7)]
+    lanes_NL = arithmetic.folded(arrays)
+    for n in range(N):
+        lanes = [0] * kernels.LANES
+        for array in arrays:
+            for k, word in enumerate(array[n].reshape(-1).view(np.uint64).tolist()):
+                lane = k % kernels.LANES
+                lanes[lane] = (lanes[lane] * int(kernels.MULTIPLIER) + word) % 2**64
+        assert lanes_NL[n].tolist() == lanes
+    for k in range(arrays[0].shape[1]):
+        other = arrays[0].copy()
+        other[0, k] = np.nextafter(other[0, k], np.inf)
+        moved_NL = arithmetic.folded([other, arrays[1]])
+        assert (moved_NL[0] != lanes_NL[0]).any()
+        assert (moved_NL[1:] == lanes_NL[1:]).all()
