@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from ttt.core.tokens import SPECIAL_TOKENS
 from ttt.errors import ConfigError, InputError
+from ttt.text_lm.bulk_encoding import token_bytes
 from ttt.text_lm.tokenizer import (
     VOCAB_SIZE_MIN,
     encode_many,
     read_tokenizer,
-    token_bytes,
     train_tokenizer,
 )
 

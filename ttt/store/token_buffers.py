@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class TokenBuffer:
 def save_token_buffer(
     root: Path,
     key: str,
-    pieces: Iterable[list[int]],
+    pieces: Iterable[Sequence[int] | npt.NDArray[np.uint32]],
     *,
     vocab_size: int,
     about: Mapping[str, object],

@@ -7,14 +7,17 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from ttt.core.tokens import EOS_ID, BytePairs
 from ttt.store.token_buffers import TokenBuffer, open_token_buffer, save_token_buffer
-from ttt.text_lm.bulk_encoding import BulkEncoder
+from ttt.text_lm.bulk_encoding import BulkEncoder, Ids
 from ttt.text_lm.corpus import Corpus, Document
 
 BATCH_CHARACTERS = 1 << 20
 """Text that is encoded in one call. Own: it bounds the memory, and the cost of a call is negligible
 beside it."""
+_END = np.array([EOS_ID], np.uint32)
 KEY_LENGTH = 40
 """Hexadecimal digits of a digest that name a buffer: 160 bits, so no two corpora share one."""
 
@@ -47,7 +50,7 @@ def encoded_corpus(
     return kept
 
 
-def _counted(pieces: Iterable[list[int]], advance: Callable[[int], object]) -> Iterator[list[int]]:
+def _counted(pieces: Iterable[Ids], advance: Callable[[int], object]) -> Iterator[Ids]:
     tokens = 0
     for piece in pieces:
         yield piece
@@ -66,7 +69,7 @@ def corpus_key(documents: Iterable[Document], encoder: BytePairs) -> str:
     return whole.hexdigest()[:KEY_LENGTH]
 
 
-def encode_documents(documents: Iterable[Document], encoder: BytePairs) -> Iterator[list[int]]:
+def encode_documents(documents: Iterable[Document], encoder: BytePairs) -> Iterator[Ids]:
     """Token ids, a few documents or pieces of one at a time, so that memory stays bounded."""
     bulk = BulkEncoder(encoder)
     pieces: list[str] = []
@@ -85,8 +88,7 @@ def encode_documents(documents: Iterable[Document], encoder: BytePairs) -> Itera
     yield _encode(pieces, ends, bulk)
 
 
-def _encode(pieces: list[str], ends: list[bool], bulk: BulkEncoder) -> list[int]:
-    ids: list[int] = []
-    for piece, end in zip(bulk.encode(pieces), ends, strict=True):
-        ids += [EOS_ID] if end else piece
-    return ids
+def _encode(pieces: list[str], ends: list[bool], bulk: BulkEncoder) -> Ids:
+    encoded = zip(bulk.encode(pieces), ends, strict=True)
+    ids = [_END if end else piece_T for piece_T, end in encoded]
+    return np.concatenate(ids) if ids else np.zeros(0, np.uint32)

@@ -14,7 +14,7 @@ from ttt.core.fisher import Fisher, fisher_factors
 from ttt.core.model import LanguageModel
 from ttt.core.objective import AutoRegressive, Masked, TTTObjective
 from ttt.core.tokens import BytePairs
-from ttt.text_lm.tokenizer import token_bytes
+from ttt.text_lm.bulk_encoding import token_bytes
 from ttt.text_lm.windows import Mixture
 
 BATCH = 16

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
@@ -102,20 +100,7 @@ def encode_many(encoder: BytePairs, texts: list[str]) -> list[list[int]]:
     Raises:
         InputError: A text holds half of a surrogate pair, which no bytes stand for.
     """
-    return BulkEncoder(encoder).encode(texts)
-
-
-def token_bytes(encoder: BytePairs) -> npt.NDArray[np.int64]:
-    """How many bytes of text each id stands for (V,); special ids stand for none.
-
-    Source: in the byte-level alphabet every byte is one character (Radford et al. 2019, GPT-2,
-    section 2.2), so a token's length in characters is its length in bytes.
-    """
-    bytes_V = np.zeros(encoder.vocab_size, dtype=np.int64)
-    for token, token_id in json.loads(encoder.json)["model"]["vocab"].items():
-        if token not in SPECIAL_TOKENS:
-            bytes_V[token_id] = len(token)
-    return bytes_V
+    return [ids_T.tolist() for ids_T in BulkEncoder(encoder).encode(texts)]
 
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:
