@@ -1,5 +1,6 @@
 """Corpora become token buffers once, document by document."""
 
+import numpy as np
 import pytest
 
 from ttt.core.tokens import EOS_ID
@@ -28,12 +29,12 @@ def test_every_document_is_encoded_and_ended(corpus, tmp_path):
 
 
 def test_the_size_of_the_pieces_changes_memory_but_not_the_text(corpus, monkeypatch):
-    whole = [i for piece in encode_documents(corpus.documents(), ENCODER) for i in piece]
+    whole = np.concatenate(list(encode_documents(corpus.documents(), ENCODER))).tolist()
     monkeypatch.setattr(module, "BATCH_CHARACTERS", 10)
     monkeypatch.setattr("ttt.text_lm.corpus.PIECE_CHARACTERS", 10)
     pieces = list(encode_documents(corpus.documents(), ENCODER))
     assert len(pieces) > 3
-    assert ENCODER.decode([i for piece in pieces for i in piece]) == ENCODER.decode(whole)
+    assert ENCODER.decode(np.concatenate(pieces).tolist()) == ENCODER.decode(whole)
 
 
 def test_a_corpus_that_was_encoded_before_is_not_encoded_again(corpus, tmp_path, monkeypatch):
