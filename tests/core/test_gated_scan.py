@@ -61,13 +61,33 @@ def test_a_frozen_layer_runs_the_operators_whether_or_not_a_gradient_is_asked_fo
 
 
 @numba_runs
-def test_half_precision_goes_in_and_the_state_is_kept_in_single_precision():
-    vg, logit, start = case(2, 40, 6, dtype=torch.bfloat16)
-    narrow = gated_scan(vg, logit, start.float(), trained=True)
-    wide = naive_gated_scan(vg.double(), logit.double(), start.double())
-    assert narrow[0].dtype == torch.float32
-    assert relative(narrow[0].detach(), wide[0].detach()) < 1e-5
-    assert naive_gated_scan(vg, logit, start.float())[1].dtype == torch.float32
+def test_half_precision_goes_in_and_out_and_the_state_is_kept_in_single_precision():
+    inputs = case(2, 40, 6, dtype=torch.bfloat16)
+    start = inputs[2].detach().float().requires_grad_()
+    narrow = gated_scan(*inputs[:2], start, trained=True)
+    wide_inputs = [value.detach().double().requires_grad_() for value in (*inputs[:2], start)]
+    wide = naive_gated_scan(*wide_inputs)
+    assert [one.dtype for one in narrow] == [torch.bfloat16, torch.float32]
+    assert torch.equal(narrow[0], wide[0].float().bfloat16())  # Rounded once, at the end.
+    assert relative(narrow[1].detach(), wide[1].detach()) < 1e-5
+    found = gradients(narrow, [*inputs[:2], start])
+    assert [one.dtype for one in found] == [torch.bfloat16, torch.bfloat16, torch.float32]
+    for one, other in zip(found, gradients(wide, wide_inputs), strict=True):
+        assert relative(one, other) < 2**-8
+    assert naive_gated_scan(*inputs[:2], start)[1].dtype == torch.float32
+
+
+@numba_runs
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_is_not_finite_stays_so_and_extreme_logits_do_not_overflow(dtype):
+    logit = torch.tensor([-1e30, -200.0, 200.0, 1e30, float("inf"), float("-inf"), float("nan")])
+    logit = logit.to(dtype).reshape(1, -1, 1).requires_grad_()
+    vg = torch.ones(1, 7, 2, dtype=dtype, requires_grad=True)
+    y, end = gated_scan(vg, logit, torch.zeros(1, 1), trained=True)
+    assert torch.isfinite(y[0, :6]).all()
+    assert y[0, 1:6, 0].tolist() == pytest.approx([0.731] * 5, rel=4e-3)
+    assert torch.isnan(y[0, 6]).all()
+    assert torch.isnan(end).all()
 
 
 def test_a_decay_close_to_one_still_takes_something_in():

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ttt.core.gated_scan import gated_scan
 from ttt.core.recurrence_gru import gru_forward
 from ttt.core.scan import scan_path
+from ttt.core.trained_norm import trained_norm
 from ttt.lib.registry import Registry
 
 COMPILED_SEQUENCES_MAX = 8
@@ -148,7 +149,7 @@ class SsmLayer(nn.Module):
         start_BH: Float[Tensor, "batch hidden"] | None,
     ) -> tuple[Float[Tensor, "batch length width"], Float[Tensor, "batch hidden"]]:
         """Return the layer's residual output and its state after the last token."""
-        u_BLD = self.norm(x_BLD)
+        u_BLD = trained_norm(self.norm, x_BLD)
         trained = self.decay.weight.requires_grad
         y_BLH, end_BH = gated_scan(
             self.value_and_gate(u_BLD), self.decay(u_BLD), start_BH, trained=trained

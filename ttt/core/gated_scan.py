@@ -2,9 +2,10 @@
 
 `s_t = a_t s_(t-1) + (1 - a_t) v_t`, `y_t = s_t silu(g_t)`, `a_t = sigmoid(l_t)`. Written with one
 operator after another (`naive_gated_scan`), forward and backward read and write every array some
-twenty times, which is a fifth of a training step. Trained on a CPU in single precision it is two
-compiled passes (`gated_scan_numba.py`). Both agree to rounding, not to the bit, and a frozen model
-must read a text alike everywhere: it always takes the operators.
+twenty times, which is a fifth of a training step. Trained on a CPU it is two compiled passes
+(`gated_scan_numba.py`) that read and write half precision where the layer's products do, and
+compute in single precision. Both agree to rounding, not to the bit, and a frozen model must read a
+text alike everywhere: it always takes the operators.
 
 Shapes: B batch, L tokens, H hidden.
 """
@@ -38,7 +39,7 @@ def gated_scan(
     fused = (
         trained
         and logit_BLH.device.type == "cpu"
-        and logit_BLH.dtype in (torch.float32, torch.bfloat16)
+        and value_and_gate_BLG.dtype in (torch.float32, torch.bfloat16)
         and scan_path("cpu") == "numba"
         and not torch.compiler.is_compiling()  # The compiler fuses by itself.
     )
@@ -46,7 +47,8 @@ def gated_scan(
         return naive_gated_scan(value_and_gate_BLG, logit_BLH, start_BH)
     if start_BH is None:
         start_BH = logit_BLH.new_zeros(logit_BLH.shape[0], logit_BLH.shape[2], dtype=torch.float32)
-    y_BLH, end_BH = _GatedScan.apply(value_and_gate_BLG.float(), logit_BLH.float(), start_BH)  # type: ignore[no-untyped-call] # torch leaves `apply` bare
+    logit_BLH = logit_BLH.to(value_and_gate_BLG.dtype)
+    y_BLH, end_BH = _GatedScan.apply(value_and_gate_BLG, logit_BLH, start_BH.float())  # type: ignore[no-untyped-call] # torch leaves `apply` bare
     return y_BLH, end_BH
 
 
@@ -76,15 +78,17 @@ class _GatedScan(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         from ttt.core import gated_scan_numba
 
-        a_BLH = torch.sigmoid(logit_BLH)
-        b_BLH = torch.sigmoid(-logit_BLH)
-        open_BLH = torch.sigmoid(value_and_gate_BLG.chunk(2, dim=-1)[1]).contiguous()
-        s_BLH, y_BLH = gated_scan_numba.values(value_and_gate_BLG, a_BLH, b_BLH, open_BLH, start_BH)
-        ctx.save_for_backward(value_and_gate_BLG, a_BLH, b_BLH, open_BLH, start_BH, s_BLH)
+        read = value_and_gate_BLG.contiguous(), logit_BLH.contiguous(), start_BH
+        s_BLH, y_BLH = gated_scan_numba.values(*read)
+        ctx.save_for_backward(*read, s_BLH)
         return y_BLH, s_BLH[:, -1].clone()
 
     @staticmethod
     def backward(ctx: Any, *up: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # noqa: ANN401
         from ttt.core import gated_scan_numba
 
-        return gated_scan_numba.gradients(*ctx.saved_tensors, *up)
+        up_BLH, up_end_BH = up
+        vg_BLG, logit_BLH, start_BH, s_BLH = ctx.saved_tensors
+        return gated_scan_numba.gradients(
+            vg_BLG, logit_BLH, start_BH, s_BLH, up_BLH.contiguous(), up_end_BH
+        )

@@ -1,18 +1,22 @@
 """The middle of an SSM layer as compiled loops: one pass over memory forward, one backward.
 
-Import this late: it imports numba. Exponentials stay with torch, which computes eight at a time.
+Import this late: it imports numba. What is as long as the text is handed over as bits
+(`half_numba.py`). Decays and gates are computed again backward rather than kept, which is quicker
+than reading them.
 
 Shapes: B batch, L tokens, H hidden, G twice H (values, then gates).
 """
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ttt.core.half_numba import Bits, bits_of, read, shift_of, write
+from ttt.core.half_numba import Floats as Array
+from ttt.core.softmax_numba import exponential
 from ttt.lib.compiled import compiled
 
-Array = npt.NDArray[np.float32]
+ONE, ZERO = np.float32(1.0), np.float32(0.0)
 
 
 # Of several short loops over one row each finds the row in the first cache level, and needs so few
@@ -20,92 +24,117 @@ Array = npt.NDArray[np.float32]
 
 
 @compiled
-def _values(  # noqa: PLR0913, PLR0917 (a loop has as many arguments as it has arrays)
-    vg: Array, a: Array, b: Array, opened: Array, s0: Array, s: Array, y: Array
-) -> None:
-    batch, length, hidden = a.shape
-    carried = np.empty(hidden, a.dtype)
+def _sigmoids(x_H: Array, up_H: Array, down_H: Array) -> None:
+    """`sigmoid(x)` and `sigmoid(-x)`, both to the last digits."""
+    for h in range(x_H.size):
+        small = exponential(-abs(x_H[h]))
+        share = ONE / (ONE + small)
+        up_H[h] = share if x_H[h] >= ZERO else small * share
+        down_H[h] = small * share if x_H[h] >= ZERO else share
+
+
+@compiled
+def _values(vg: Bits, logit: Bits, s0: Array, s: Array, y: Bits, shift: np.int32) -> None:
+    batch, length, hidden = s.shape
+    carried, row = np.empty(hidden, s.dtype), np.empty(hidden, s.dtype)
+    v, g = np.empty(hidden, s.dtype), np.empty(hidden, s.dtype)
+    a, b = np.empty(hidden, s.dtype), np.empty(hidden, s.dtype)
     for i in range(batch):
         for h in range(hidden):
             carried[h] = s0[i, h]
         for t in range(length):
+            read(logit[i, t], shift, row)
+            _sigmoids(row, a, b)
+            read(vg[i, t, :hidden], shift, v)
+            read(vg[i, t, hidden:], shift, g)
             for h in range(hidden):
-                carried[h] = a[i, t, h] * carried[h] + b[i, t, h] * vg[i, t, h]
+                carried[h] = a[h] * carried[h] + b[h] * v[h]
             for h in range(hidden):
                 s[i, t, h] = carried[h]
+            _sigmoids(g, a, b)
             for h in range(hidden):
-                y[i, t, h] = carried[h] * vg[i, t, hidden + h] * opened[i, t, h]
+                row[h] = carried[h] * g[h] * a[h]
+            write(row, shift, y[i, t])
 
 
 @compiled
-def _gradients(  # noqa: C901, PLR0913, PLR0917 (as above)
-    vg: Array, a: Array, b: Array, opened: Array, s0: Array, s: Array, up: Array, later: Array,
-    dvg: Array, dlogit: Array,
+def _gradients(  # noqa: PLR0913, PLR0917 (as above)
+    vg: Bits, logit: Bits, s0: Array, s: Array, up: Bits, later: Array,
+    dvg: Bits, dlogit: Bits, shift: np.int32,
 ) -> None:  # fmt: skip
     # `later` holds the gradient of the state after token t when t's turn comes: at first that of
     # the last state, and at the end, in the same place, that of the start.
-    batch, length, hidden = a.shape
-    one = a.dtype.type(1.0)
-    ds, before = np.empty(hidden, a.dtype), np.empty(hidden, a.dtype)
+    batch, length, hidden = s.shape
+    v, g = np.empty(hidden, s.dtype), np.empty(hidden, s.dtype)
+    a, b = np.empty(hidden, s.dtype), np.empty(hidden, s.dtype)
+    opened, shut = np.empty(hidden, s.dtype), np.empty(hidden, s.dtype)
+    dy, ds, row = np.empty(hidden, s.dtype), np.empty(hidden, s.dtype), np.empty(hidden, s.dtype)
     for i in range(batch):
         for back in range(length):
             t = length - 1 - back
-            row = s[i, t - 1] if t > 0 else s0[i]
+            read(logit[i, t], shift, row)
+            _sigmoids(row, a, b)
+            read(vg[i, t, :hidden], shift, v)
+            read(vg[i, t, hidden:], shift, g)
+            _sigmoids(g, opened, shut)
+            read(up[i, t], shift, dy)
             for h in range(hidden):
-                before[h] = row[h] - vg[i, t, h]
+                ds[h] = later[i, h] + dy[h] * g[h] * opened[h]
             for h in range(hidden):
-                ds[h] = later[i, h] + up[i, t, h] * vg[i, t, hidden + h] * opened[i, t, h]
+                row[h] = dy[h] * s[i, t, h] * (opened[h] * (ONE + g[h] * shut[h]))
+            write(row, shift, dvg[i, t, hidden:])
             for h in range(hidden):
-                shut = one - opened[i, t, h]
-                slope = opened[i, t, h] * (one + vg[i, t, hidden + h] * shut)
-                dvg[i, t, hidden + h] = up[i, t, h] * s[i, t, h] * slope
+                row[h] = ds[h] * b[h]
+            write(row, shift, dvg[i, t, :hidden])
             for h in range(hidden):
-                dvg[i, t, h] = ds[h] * b[i, t, h]
-            for h in range(hidden):
-                later[i, h] = ds[h] * a[i, t, h]
+                later[i, h] = ds[h] * a[h]
+            before = s[i, t - 1] if t > 0 else s0[i]
             for h in range(hidden):
                 # a' = ab and b' = -ab, where b = 1 - a.
-                dlogit[i, t, h] = later[i, h] * before[h] * b[i, t, h]
+                row[h] = later[i, h] * (before[h] - v[h]) * b[h]
+            write(row, shift, dlogit[i, t])
 
 
-def values(
-    vg_BLG: Tensor, a_BLH: Tensor, b_BLH: Tensor, open_BLH: Tensor, s0_BH: Tensor
-) -> tuple[Tensor, Tensor]:
-    """States and gated outputs.
+def values(vg_BLG: Tensor, logit_BLH: Tensor, s0_BH: Tensor) -> tuple[Tensor, Tensor]:
+    """States in single precision, and gated outputs in that of the values.
 
     Args:
-        vg_BLG: Values, then gates.
-        a_BLH: Decays.
-        b_BLH: One minus the decays.
-        open_BLH: Sigmoid of the gates.
-        s0_BH: State before the first token.
+        vg_BLG: Values, then gates; float32 or bfloat16.
+        logit_BLH: Of the decays, in the same precision.
+        s0_BH: State before the first token, float32.
     """
-    s_BLH, y_BLH = torch.empty(a_BLH.shape), torch.empty(a_BLH.shape)
-    tensors = (vg_BLG, a_BLH, b_BLH, open_BLH, s0_BH, s_BLH, y_BLH)
-    _values(*[_array(one) for one in tensors])
+    s_BLH, y_BLH = torch.empty(logit_BLH.shape), torch.empty_like(logit_BLH)
+    _values(
+        bits_of(vg_BLG),
+        bits_of(logit_BLH),
+        _array(s0_BH),
+        _array(s_BLH),
+        bits_of(y_BLH),
+        shift_of(vg_BLG),
+    )
     return s_BLH, y_BLH
 
 
-def gradients(  # noqa: PLR0913, PLR0917 (what `values` took and gave, and what came back)
-    vg_BLG: Tensor, a_BLH: Tensor, b_BLH: Tensor, open_BLH: Tensor, s0_BH: Tensor, s_BLH: Tensor,
+def gradients(
+    vg_BLG: Tensor, logit_BLH: Tensor, s0_BH: Tensor, s_BLH: Tensor,
     up_BLH: Tensor, up_end_BH: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Gradients with respect to values and gates, decay logits, and start.
 
     Args:
-        vg_BLG: As for `values`, like all but the last three.
-        a_BLH: Decays.
-        b_BLH: One minus the decays.
-        open_BLH: Sigmoid of the gates.
+        vg_BLG: As for `values`, like the next two.
+        logit_BLH: Of the decays.
         s0_BH: Start.
         s_BLH: States that `values` returned.
         up_BLH: Gradient of the loss with respect to the outputs.
         up_end_BH: With respect to the last state.
     """
-    dvg_BLG, dlogit_BLH = torch.empty(vg_BLG.shape), torch.empty(a_BLH.shape)
+    dvg_BLG, dlogit_BLH = torch.empty_like(vg_BLG), torch.empty_like(logit_BLH)
     ds0_BH = up_end_BH.clone(memory_format=torch.contiguous_format)
-    read = (vg_BLG, a_BLH, b_BLH, open_BLH, s0_BH, s_BLH, up_BLH)
-    _gradients(*[_array(one) for one in (*read, ds0_BH, dvg_BLG, dlogit_BLH)])
+    _gradients(
+        bits_of(vg_BLG), bits_of(logit_BLH), _array(s0_BH), _array(s_BLH), bits_of(up_BLH),
+        _array(ds0_BH), bits_of(dvg_BLG), bits_of(dlogit_BLH), shift_of(vg_BLG),
+    )  # fmt: skip
     return dvg_BLG, dlogit_BLH, ds0_BH
 
 

@@ -48,16 +48,16 @@ LEAST_INT = np.int32(-0x80000000)
 
 
 @compiled
-def _highest(row_T: Floats) -> np.float32:
+def highest(row_T: Floats) -> np.float32:
     """The largest number; a positive NaN is above all."""
     bits_T = row_T.view(np.int32)
-    highest = LEAST_INT
+    most = LEAST_INT
     for i in range(bits_T.size):
         # Without a sign, bit patterns of floats are in order; with one, in the reverse order.
         sign = np.int32(bits_T[i] >> SIGN_PLACE)
-        highest = max(highest, np.int32(bits_T[i] ^ np.int32(sign & ALL_BUT_SIGN)))
-    sign = np.int32(highest >> SIGN_PLACE)
-    return np.int32(highest ^ np.int32(sign & ALL_BUT_SIGN)).view(np.float32)
+        most = max(most, np.int32(bits_T[i] ^ np.int32(sign & ALL_BUT_SIGN)))
+    sign = np.int32(most >> SIGN_PLACE)
+    return np.int32(most ^ np.int32(sign & ALL_BUT_SIGN)).view(np.float32)
 
 
 @compiled
@@ -80,7 +80,8 @@ def exponential(x: np.float32) -> np.float32:
 
 
 @compiled_sum
-def _sum(row_T: Floats) -> np.float32:
+def sum_up(row_T: Floats) -> np.float32:
+    """The sum, its additions in an order that vector instructions like."""
     total = np.float32(0.0)
     for i in range(row_T.size):
         total += row_T[i]
@@ -118,17 +119,17 @@ def exponentiate_tile(
         place = targets_N[n] - first
         if 0 <= place < tile:
             running_3[HIT] = row_T[place]
-        highest = np.float64(_highest(row_T))
-        if not highest <= running_3[TOP]:
-            lowering = np.exp(running_3[TOP] - highest)
+        peak = np.float64(highest(row_T))
+        if not peak <= running_3[TOP]:
+            lowering = np.exp(running_3[TOP] - peak)
             running_3[TOTAL] *= lowering
             for d in range(width):
                 weighted_ND[n, d] *= np.float32(lowering)
-            running_3[TOP] = highest
+            running_3[TOP] = peak
         top = np.float32(running_3[TOP])
         for i in range(tile):
             row_T[i] = exponential(row_T[i] - top)
-        running_3[TOTAL] += _sum(row_T)
+        running_3[TOTAL] += sum_up(row_T)
 
 
 @compiled
@@ -168,8 +169,8 @@ def log_probabilities(
     """
     for n in range(logits_NV.shape[0]):
         row_V, target = logits_NV[n], targets_N[n]
-        top = _highest(row_V)
+        top = highest(row_V)
         for i in range(row_V.size):
             scratch_V[i] = exponential(row_V[i] - top)
         hit = row_V[target] if 0 <= target < row_V.size else np.float32(np.nan)
-        log_probs_N[n] = hit - np.float64(top) - np.log(np.float64(_sum(scratch_V)))
+        log_probs_N[n] = hit - np.float64(top) - np.log(np.float64(sum_up(scratch_V)))

@@ -9,10 +9,15 @@ Shapes: N predicted tokens, D width, V vocabulary, R rows of a tile.
 
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ttt.core.scan import scan_path
+
+HALVES = (torch.float32, torch.bfloat16)
+"""What the compiled loop reads."""
 TILE_ROWS = 256
 """Own: a tile of logits then fits in the second-level cache at the usual vocabularies."""
 
@@ -62,18 +67,10 @@ class _HeadLoss(torch.autograd.Function):
         for start in range(0, count, TILE_ROWS):
             rows = slice(start, start + TILE_ROWS)
             features_RD = features_ND[rows].to(precision)
-            targets_R1 = targets_N[rows, None]
-            logits_RV = (features_RD @ head.T).float()
-            chosen_R1 = logits_RV.gather(1, targets_R1)
-            highest_R1 = logits_RV.amax(dim=1, keepdim=True)
-            p_RV = torch.softmax(logits_RV, dim=1)
-            # log p of the target, which itself may vanish: the norm stands in the largest p.
-            norm_R1 = highest_R1 - p_RV.amax(dim=1, keepdim=True).log()
-            loss += (norm_R1 - chosen_R1).sum()
-            error_RV = p_RV.scatter_add_(1, targets_R1, -torch.ones_like(chosen_R1))
-            error = error_RV.to(precision)
-            grad_features_ND[rows] = error @ head
-            _add_product(grad_head_VD, error.T, features_RD)
+            error_RV, loss_sum = _errors(features_RD @ head.T, targets_N[rows])
+            loss += loss_sum
+            grad_features_ND[rows] = error_RV @ head
+            _add_product(grad_head_VD, error_RV.T, features_RD)
         ctx.save_for_backward(grad_features_ND.div_(count), grad_head_VD.div_(count))
         return loss / count
 
@@ -81,6 +78,33 @@ class _HeadLoss(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:  # noqa: ANN401
         grad_features_ND, grad_head_VD = ctx.saved_tensors
         return grad * grad_features_ND, grad * grad_head_VD, None, None
+
+
+def _errors(logits_RV: Tensor, targets_R: Tensor) -> tuple[Tensor, Tensor]:
+    """`softmax - onehot` in the logits' own precision, and the sum of the losses in nats.
+
+    The logits may be lost.
+    """
+    if not (logits_RV.is_cpu and logits_RV.dtype in HALVES and scan_path("cpu") == "numba"):
+        return _naive_errors(logits_RV, targets_R)
+    from ttt.core.half_numba import bits_of, shift_of
+    from ttt.text_lm.head_loss_numba import errors_in_place
+
+    losses_R = np.empty(len(targets_R))
+    errors_in_place(bits_of(logits_RV), targets_R.numpy(), shift_of(logits_RV), losses_R)
+    return logits_RV, torch.tensor(losses_R.sum())
+
+
+def _naive_errors(logits_RV: Tensor, targets_R: Tensor) -> tuple[Tensor, Tensor]:
+    """The readable twin."""
+    wide_RV, targets_R1 = logits_RV.float(), targets_R[:, None]
+    chosen_R1 = wide_RV.gather(1, targets_R1)
+    highest_R1 = wide_RV.amax(dim=1, keepdim=True)
+    p_RV = torch.softmax(wide_RV, dim=1)
+    # log p of the target, which itself may vanish: the norm stands in the largest p.
+    norm_R1 = highest_R1 - p_RV.amax(dim=1, keepdim=True).log()
+    error_RV = p_RV.scatter_add_(1, targets_R1, -torch.ones_like(chosen_R1))
+    return error_RV.to(logits_RV.dtype), (norm_R1 - chosen_R1).sum()
 
 
 def _add_product(sum_VD: Tensor, left_VR: Tensor, right_RD: Tensor) -> None:
