@@ -31,6 +31,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "ttt.text_lm.tokenizer_command:main",
             "Train a byte-level tokenizer, encode and decode with one.",
         ),
+        "chat": (
+            "ttt.text_lm.chat.command:main",
+            "Talk to a model that learns from what you say, under guard.",
+        ),
         "nano": (
             "ttt_ssm_nano.phase1_branching_muon:main",
             "Sessions that learn a plant online, and git for them.",

@@ -9,6 +9,7 @@
     |- CorruptArtifactError    bytes on disk differ from their recorded digest or schema
     |- MissingBlobError        a state was pruned; replay computes it again
     |- ConflictError           somebody else committed to the session first
+    |- BusyError               somebody else is at work on it; ask again later
     |- StorageError            the disk refused a write or a read (full, read-only, permission)
     |- PredictionError         a model's scores of the next token are not finite
     |- TrainingDivergedError   the training loss is not finite; the last good checkpoint is kept
@@ -91,6 +92,10 @@ class ConflictError(TTTError):
         self.session_id = session_id
         self.built_on = built_on
         self.head = head
+
+
+class BusyError(TTTError):
+    """Somebody else is at work on the same thing; ask again later."""
 
 
 class StorageError(TTTError):

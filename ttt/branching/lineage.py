@@ -19,6 +19,8 @@ LEARNED: str = "update"
 """The event of a lesson that was learned; a lesson's other events left the state as it was."""
 NOT_LEARNED: frozenset[str] = frozenset({"blocked", "reverted", "failed"})
 """Those other events of a lesson."""
+NOTED: frozenset[str] = frozenset({"learning"})
+"""Events of commits that left the whole state as it was: a switch for the lessons to come."""
 REVERT: str = "revert"
 FORK: str = "fork"
 METHOD: str = "method"

@@ -12,6 +12,7 @@ from ttt.branching.lineage import (
     FORK,
     METHOD,
     NOT_LEARNED,
+    NOTED,
     REPLAY,
     REVERT,
     Entry,
@@ -76,7 +77,7 @@ def replay(
         elif entry.kind == FORK:
             if entry.commit.event.get("optimizer") == RESET:
                 state = replayer.reset_memory(state)
-        elif entry.kind != REVERT and entry.kind not in NOT_LEARNED:
+        elif entry.kind != REVERT and entry.kind not in NOT_LEARNED | NOTED:
             # What was not learned and left no input was not finite, and changed nothing at all.
             raise ConfigError(
                 f"Commit {shown(entry.place)} ({entry.kind}) does not follow from an input, so "

@@ -31,6 +31,9 @@ class Unlearned:
     state: bytes
     statement: str
     """What it equals, as a sentence for a person."""
+    exact: bool = True
+    """False: what can be taken out exactly is, and the step of the weights is still in it; it is
+    then subtracted to first order."""
 
 
 @runtime_checkable

@@ -168,8 +168,10 @@ def _subtracted(
     head = read_blob(session.root, session.head.blob)
     lesson = read_blob(session.root, entry.commit.input)
     number = lessons_before(entries, index)
-    if (left := replayer.unlearn(head, lesson, number=number)) is not None:
+    left = replayer.unlearn(head, lesson, number=number)
+    if left is not None and left.exact:
         return _Candidate(state=left.state, exact=True, statement=left.statement)
     after = state_at(session.root, entries[: index + 1], replayer)
     before = state_at(session.root, entries[:index], replayer)
-    return _Candidate(state=moved(head, after, before), exact=False, statement=FIRST_ORDER)
+    rest, statement = (head, FIRST_ORDER) if left is None else (left.state, left.statement)
+    return _Candidate(state=moved(rest, after, before), exact=False, statement=statement)

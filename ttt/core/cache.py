@@ -70,11 +70,16 @@ class CacheBlock:
 def cache_block(batch: Batch, *, chunk: int) -> CacheBlock:
     """Turn a chunk's features and targets into rows."""
     keys_MD = torch.nn.functional.normalize(batch.features_ND, dim=1)
+    return block_of_rows(keys_MD, batch.targets_N, chunk=chunk)
+
+
+def block_of_rows(
+    keys_MD: Float[Tensor, "rows width"], values_M: Int[Tensor, " rows"], *, chunk: int
+) -> CacheBlock:
+    """Rows that were made before, as a block again."""
     digest = hashlib.sha256(keys_MD.cpu().numpy().tobytes())
-    digest.update(batch.targets_N.cpu().numpy().tobytes())
-    return CacheBlock(
-        chunk=chunk, keys_MD=keys_MD, values_M=batch.targets_N, digest=digest.hexdigest()
-    )
+    digest.update(values_M.cpu().numpy().tobytes())
+    return CacheBlock(chunk=chunk, keys_MD=keys_MD, values_M=values_M, digest=digest.hexdigest())
 
 
 class NeuralCache:

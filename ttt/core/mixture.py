@@ -37,6 +37,8 @@ class MixtureReading:
     """What `loss_nats` is certified not to exceed: base loss + ln(1/prior) / T."""
     learned_weight: float
     """Posterior weight of everything but the base after the chunk, 0 to 1."""
+    weights: tuple[float, ...]
+    """Posterior weight of each expert after the chunk, the base first."""
 
 
 def prior(experts: int, *, base_prior: float = 0.5) -> Float[Tensor, " experts"]:
@@ -75,14 +77,15 @@ def read_mixed(
     """
     log_joint_K = prior_K.log() + _chunk_log_probs(log_probs_KT)
     log_evidence = torch.logsumexp(log_joint_K, dim=0)
-    learned_weight = 1.0 - (log_joint_K[0] - log_evidence).exp()
+    weights_K = (log_joint_K - log_evidence).exp()
     # Fetched together: one wait for the device.
-    fetched = torch.stack([log_evidence, log_joint_K[0], learned_weight]).tolist()
+    fetched = torch.stack([log_evidence, log_joint_K[0], *weights_K]).tolist()
     tokens = log_probs_KT.shape[1]
     return MixtureReading(
         loss_nats=-fetched[0] / tokens,
         bound_nats=-fetched[1] / tokens,
-        learned_weight=fetched[2],
+        learned_weight=1.0 - fetched[2],
+        weights=tuple(fetched[2:]),
     )
 
 

@@ -76,6 +76,8 @@ class ReadLosses:
     """What `mixed` is certified not to exceed."""
     mixture_weight: float | None
     """Weight of the learned experts after the chunk."""
+    expert_weights: tuple[float, ...] = ()
+    """Weight of each expert after the chunk, the base first: what an answer is written with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

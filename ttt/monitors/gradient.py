@@ -14,7 +14,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ttt.changes.fast_state import FastState, fresh_fast_weights
+from torch import Tensor
+
+from ttt.changes.fast_state import FastState, FastWeights, fresh_fast_weights
 from ttt.changes.fast_weights import FastWeightUpdate, LearningConfig, Lesson
 from ttt.core.base import Base
 from ttt.core.cache import CacheConfig
@@ -27,7 +29,14 @@ from ttt.errors import ConfigError
 from ttt.guarded.system import SafetyConfig, SafetySystem, canary_rise, gate_verdicts
 from ttt.monitors.audit import Audit
 from ttt.monitors.documents import Chunk
-from ttt.monitors.events import AuditReading, CanaryRise, ChunkPlace, MonitorEvent, SpfwStats
+from ttt.monitors.events import (
+    AuditReading,
+    CanaryRise,
+    ChunkPlace,
+    MonitorEvent,
+    ReadLosses,
+    SpfwStats,
+)
 from ttt.monitors.influence import token_influence
 from ttt.monitors.reading import Page, Reader, ReadMode, read_losses
 from ttt.monitors.signals import FlagThresholds, Observation, flags, measure
@@ -126,6 +135,28 @@ class Monitor:
         self.audit = Audit(base, config.objective, config.seed, forbid=config.forbid_texts)
         self._waiting: list[_Turn] = []
         self._seen = 0
+
+    def go_on_from(self, fast: FastWeights, *, seen: int, state_BNH: Tensor) -> None:
+        """Go on with another session of the same settings, or with an earlier moment of this one.
+
+        Args:
+            fast: Its plastic state.
+            seen: Chunks that it has read.
+            state_BNH: Its recurrent state.
+        """
+        assert not self._waiting, "a change is only attempted with all its chunks"
+        self.fast, self._seen = fast, seen
+        self.reader.go_on_from(state_BNH)
+
+    def look(self, chunk: Chunk) -> ReadLosses:
+        """Read one chunk and learn nothing from it; it is counted all the same."""
+        page = self.reader.read(chunk, self._seen)
+        state, head_VD = self.fast.state, self.base.model.head_VD
+        lesson = Lesson(
+            chunk=self._seen, batch=page.batch, adapter_DD=state.adapter_DD, head_VD=head_VD
+        )
+        self._seen += 1
+        return read_losses(lesson, state, mode=self.config.read, cache=self.cache)
 
     def observe(self, chunk: Chunk) -> list[MonitorEvent]:
         """Read one chunk; learn when a whole change has come together.

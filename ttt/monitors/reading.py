@@ -67,6 +67,16 @@ class Reader:
         batch, self._state = make_batch(self.base.model, examples, start_BNH)
         return Page(batch=batch, examples=examples, start_BNH=start_BNH)
 
+    def go_on_from(self, state_BNH: Float[Tensor, "batch layers hidden"]) -> None:
+        """Read the next chunk as if this state had been reached here."""
+        self._state = state_BNH
+
+    @property
+    def reached_BNH(self) -> Float[Tensor, "batch layers hidden"]:
+        """The recurrent state after the last chunk, which has not read that chunk's last token."""
+        assert self._state is not None, "nothing was read"
+        return self._state
+
     def _tokens(self, chunk: Chunk) -> Int[Tensor, "batch length"]:
         context = [chunk.previous_id] if self.objective.reads_on else []
         return torch.tensor([context + chunk.token_ids], device=self.base.model.head_VD.device)
@@ -108,6 +118,7 @@ def read_losses(
         mixed=mixed.loss_nats,
         bound=mixed.bound_nats,
         mixture_weight=mixed.learned_weight,
+        expert_weights=mixed.weights,
     )
 
 

@@ -131,6 +131,11 @@ class Generation(Iterator[GeneratedToken]):
         self._catch_up()
         return self._state_NH[None].clone()
 
+    @property
+    def unread(self) -> tuple[Float[Tensor, "1 layers hidden"], int] | None:
+        """The state that has read all but the last token, and that token; None before the first."""
+        return None if self._unread is None else (self._state_NH[None].clone(), self._unread)
+
     def _catch_up(self) -> None:
         """Read the last token, if that is still to be done: after the last one of all it is not."""
         if self._unread is not None:
