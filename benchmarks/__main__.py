@@ -24,6 +24,7 @@ SUITES: Final = (
     "training",
     "nano_speed",
     "nano",
+    "chat",
     "learning",
     "harm",
 )

@@ -37,11 +37,13 @@ from ttt.monitors.options import MonitorOptions
 from ttt.monitors.signals import SIGNALS, FlagThresholds, flags
 from ttt.settings import Settings
 from ttt.spine.change import Outcome
+from ttt.text_lm.chat.command import COMMANDS as CHAT_COMMANDS
 from ttt.text_lm.generate import GenerateOptions
 from ttt.text_lm.models_command import COMMANDS as MODELS_COMMANDS
 from ttt.text_lm.starter import StarterOptions
 from ttt.text_lm.tokenizer_command import COMMANDS as TOKENIZER_COMMANDS
 from ttt.text_lm.train_options import TrainOptions
+from ttt.text_lm.ttt_chat import ChatOnceOptions
 from ttt_ssm_nano.phase0_options import Phase0Options
 from ttt_ssm_nano.phase1_branching_muon import COMMANDS as NANO_COMMANDS
 
@@ -51,6 +53,7 @@ README = PAGES[0]
 SENTRY_SPANS = set(read_page(ROOT / "docs/sentry.md").spans)
 TESTED = [block for page in PAGES for block in page.blocks if block.tag == "bash tested"]
 BLOCK_SECONDS_MAX = 60
+CHAT_OPTIONS = tuple(CHAT_COMMANDS.values())
 NANO_OPTIONS = tuple(NANO_COMMANDS.values())
 OPTIONS = {
     "run_monitor.py": (MonitorOptions,),
@@ -60,6 +63,8 @@ OPTIONS = {
     "ttt models": tuple(model for model, _ in MODELS_COMMANDS.values()),
     "ttt tokenizer": tuple(model for model, _ in TOKENIZER_COMMANDS.values()),
     "ttt doctor": (DoctorOptions,),
+    "ttt chat": CHAT_OPTIONS,
+    "ttt.text_lm.ttt_chat": (ChatOnceOptions,),
     "ttt nano": NANO_OPTIONS,
     "ttt_ssm_nano/phase0_muon.py": (Phase0Options,),
     "ttt_ssm_nano/phase1_branching_muon.py": NANO_OPTIONS,
@@ -122,6 +127,8 @@ def documented_options() -> set[str]:
     "model",
     [
         *NANO_OPTIONS,
+        *CHAT_OPTIONS,
+        ChatOnceOptions,
         *OPTIONS["ttt models"],
         MonitorOptions,
         TrainOptions,
@@ -297,7 +304,7 @@ def test_every_option_that_is_named_exists():
 
 @pytest.mark.parametrize(
     "command",
-    ["ttt chat", "python -m ttt.arena", "make cake", "./run.sh", "ttt train --d_mode 3",
+    ["ttt sing", "python -m ttt.arena", "make cake", "./run.sh", "ttt train --d_mode 3",
      "python run_monitor.py --demo --optimiser sgd", "python -m benchmarks.gate --token starter"],
 )  # fmt: skip
 def test_a_command_that_does_not_exist_is_seen(command):
