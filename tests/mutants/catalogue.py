@@ -420,8 +420,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the gradient of a gate forgets that the gate moves with its own input",
         path="ttt/core/gated_scan_numba.py",
-        old="slope = opened[i, t, h] * (one + vg[i, t, hidden + h] * shut)",
-        new="slope = opened[i, t, h] * (one + shut)",
+        old="(opened[h] * (ONE + g[h] * shut[h]))",
+        new="(opened[h] * (ONE + shut[h]))",
         test="tests/core/test_gated_scan.py::"
         "test_values_and_gradients_equal_the_twin_in_double_precision",
     ),

@@ -286,6 +286,16 @@ def test_another_process_that_spoke_first_is_a_conflict_and_nothing_is_kept(room
     assert say(room, LOVELACE[2])[-1].data["n"] == 2
 
 
+def test_two_processes_take_turns_on_one_session(room, tmp_path):
+    new(room)
+    new(room, "twin")
+    other = ChatRoom(tmp_path)
+    for each, text in zip((room, other, room), LOVELACE, strict=True):
+        say(each, text, SHORT)
+    talk(other, LOVELACE, SHORT, "twin")
+    assert head(room) == head(room, "twin")
+
+
 def test_a_full_disk_in_mid_message_loses_nothing(room, monkeypatch):
     new(room)
     talk(room)
