@@ -16,7 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from itertools import cycle, islice
+from itertools import cycle, islice, product
 from pathlib import Path
 from typing import Final
 
@@ -31,10 +31,12 @@ from ttt.core.objective import AutoRegressive
 from ttt.monitors.audit import Audit
 from ttt.text_lm.chat.conversation import ChatRoom
 from ttt.text_lm.chat.learner import Learner, Prepared
-from ttt.text_lm.chat.options import ChatSettings, NewChatOptions, SayOptions
+from ttt.text_lm.chat.options import ChatSettings, SayOptions
 from ttt.text_lm.chat.workshop import TextWorkshop
 
 BASES: Final = ("starter-gru", "starter-ssm")
+MODES: Final = ("spfw", "gate_rollback")
+"""Ways to guard the write whose time to the first token is taken."""
 TURNS: Final = 30
 EARLY: Final = 10
 """Turns before those that count, and harmless turns before a hostile text."""
@@ -157,10 +159,10 @@ def latency_rows(rounds: int) -> list[Row]:
     """Milliseconds from a message with one write to the first token, and a token after it."""
     rows: list[Row] = []
     said = messages(learning_texts("report", per_class=1)[0].text)
-    for base in BASES:
+    for base, mode in product(BASES, MODES):
         with tempfile.TemporaryDirectory() as folder:
             room = ChatRoom(Path(folder))
-            room.new(NewChatOptions(artifacts_root=Path(folder), session_id="s", base=base))
+            room.new("s", ChatSettings.model_validate({"base": base, "safety_mode": mode}))
             first, each, whole = [], [], []
             for text in islice(cycle(said), rounds + 3):
                 begun = time.perf_counter()
@@ -177,6 +179,7 @@ def latency_rows(rounds: int) -> list[Row]:
         rows.append(
             {
                 "base": base,
+                "guard": mode,
                 "first token, ms": f"{1e3 * statistics.median(first[3:]):.1f}",
                 "at most": FIRST_TOKEN_TARGET_MS,
                 "each token after it, ms": f"{1e3 * statistics.median(each[3:]):.2f}",

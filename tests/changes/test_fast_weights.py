@@ -146,7 +146,7 @@ def test_a_smaller_share_of_the_step_is_a_smaller_step():
     assert norms[1] == pytest.approx(0.25 * norms[0], rel=1e-4)
 
 
-@pytest.mark.parametrize("wrong", [{"steps_per_chunk": 0}, {"clip": math.nan}, {"clip": -1.0}])
+@pytest.mark.parametrize("wrong", [{"steps_per_chunk": -1}, {"clip": math.nan}, {"clip": -1.0}])
 def test_a_setting_outside_its_range_is_an_error(wrong):
     with pytest.raises(ConfigError):
         LearningConfig(**wrong)

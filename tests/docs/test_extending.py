@@ -26,6 +26,7 @@ from ttt.monitors.gradient import run_monitor
 from ttt.monitors.options import MonitorOptions
 from ttt.monitors.setup import monitor_config, random_base, saved_base
 
+TEXT_OF_IT = "The bridge opens at ten, and nobody waits."
 TEXT = "The ferry leaves at nine and the bridge opens at ten, so nobody waits for long. " * 3
 
 def events(base, text=TEXT, **changes):
@@ -93,6 +94,22 @@ assert calm[0].outcome == "committed"
     "signal": """
 readings = [e.flat()["extra_signals"]["longest_word"] for e in events(gru, "a river " * 30)]
 assert set(readings) == {5.0}
+""",
+    "context": """
+from pathlib import Path
+from ttt.text_lm.chat.conversation import ChatRoom
+from ttt.text_lm.chat.options import ChatSettings, SayOptions
+
+said = {}
+room = ChatRoom(Path("tree"))
+for name in ("eager", "linear+cache"):
+    room.new(name.replace("+", "-"), ChatSettings(context=name))
+    for _ in range(2):
+        *_, done = room.send(name.replace("+", "-"), TEXT_OF_IT, SayOptions(max_new_tokens=0))
+    said[name] = done.data["loss_read"]
+assert said["eager"] != said["linear+cache"]
+done = room.revert("eager", "1")
+assert done.exact and done.session.head.n == 3
 """,
 }
 

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from ttt.lib.options import (
     CommandOptions,
     Flag,
+    Options,
     default_text,
     flag_of,
     from_text,
@@ -161,3 +162,16 @@ def test_names_values_flags_and_defaults_are_read_from_the_model():
     assert texts["gate"] == "on"
     assert texts["rule"] == "sgd"
     assert texts["rate"] == texts["texts"] == texts["sizes"] == texts["json_output"] == ""
+
+
+def test_a_part_of_some_options_has_their_values_and_is_checked():
+    class Size(Options):
+        width: int = 1
+        depth: int = 2
+
+    class Whole(Size):
+        name: str = "x"
+
+    assert Whole(width=7, name="y").part(Size) == Size(width=7, depth=2)
+    with pytest.raises(AttributeError):
+        Size().part(Whole)

@@ -1,4 +1,4 @@
-"""Chat's part of the catalogue: bugs that would learn too much, forget too little or mix states."""
+"""Chat's part of the catalogue, and that of the loops in half precision."""
 
 from tests.mutants.catalogue import Mutant
 
@@ -49,10 +49,54 @@ CHAT_MUTANTS: tuple[Mutant, ...] = (
         test=TALK + "test_two_processes_take_turns_on_one_session",
     ),
     Mutant(
-        name="a chat that was switched off learns again after a revert",
+        name="a chat that was switched off learns again in its fork",
         path="ttt/text_lm/chat/conversation.py",
-        old="    oldest = max(0, session.head.n - SWITCH_BACK)",
-        new="    oldest = session.head.n",
-        test=TALK + "test_learning_off_changes_no_weight_and_stays_off_after_a_revert",
+        old="        for line in lines:",
+        new="        for line in lines[:1]:",
+        test=TALK + "test_a_fork_of_a_session_that_is_off_is_off",
+    ),
+    Mutant(
+        name="what a reset forgot is taken back once more",
+        path="ttt/branching/revert.py",
+        old="    if reset is not None:",
+        new="    if reset is not None and reset.place.n < 0:",
+        test=TALK + "test_what_a_reset_forgot_cannot_be_taken_back_again",
+    ),
+    Mutant(
+        name="a chat names its base by something else than its file",
+        path="ttt/text_lm/chat/conversation.py",
+        old='            "base_ckpt_hash": base_ckpt_hash,',
+        new='            "base_ckpt_hash": learner.signature,',
+        test=TALK + "test_a_session_names_the_file_of_its_base",
+    ),
+    Mutant(
+        name="a number is cut to half precision instead of rounded",
+        path="ttt/core/half_numba.py",
+        old="bits_H[h] = np.int32(np.int32(bits + bump) >> shift)",
+        new="bits_H[h] = np.int32(bits >> shift)",
+        test="tests/core/test_half_numba.py::test_ties_go_to_even_and_what_is_too_large_to_infinity",
+    ),
+    Mutant(
+        name="the gradient of a norm forgets that its scale moves",
+        path="ttt/core/trained_norm_numba.py",
+        old="scale * (dy_D[d] - x_ND[n, d] * along)",
+        new="scale * dy_D[d]",
+        test="tests/core/test_trained_norm.py::"
+        "test_values_and_gradients_equal_the_module_in_double_precision",
+    ),
+    Mutant(
+        name="the error of a prediction forgets what was right",
+        path="ttt/text_lm/head_loss_numba.py",
+        old="            row_V[target] -= np.float32(1.0)",
+        new="            row_V[target] -= np.float32(0.0)",
+        test="tests/text_lm/test_head_loss.py::test_the_compiled_errors_equal_the_operators",
+    ),
+    Mutant(
+        name="an id that reaches over two stretches goes unseen",
+        path="ttt/text_lm/bulk_encoding.py",
+        old="            return None",
+        new="            return ends_S",
+        test="tests/text_lm/test_bulk_encoding.py::"
+        "test_a_token_that_reaches_over_two_stretches_is_seen_and_they_are_encoded_apart",
     ),
 )

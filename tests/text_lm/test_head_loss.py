@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from ttt.core.scan import scan_path
+from ttt.text_lm import head_loss as module
 from ttt.text_lm.head_loss import TILE_ROWS, head_loss, naive_head_loss
 
 COUNTS = [1, TILE_ROWS - 1, TILE_ROWS, 2 * TILE_ROWS + 7]
@@ -30,6 +32,33 @@ def test_values_and_gradients_equal_the_naive_twin(count, precision, limit):
     wanted = torch.autograd.grad(3.0 * expected, (features_ND, head_VD))
     given = torch.autograd.grad(3.0 * found, (features_ND, head_VD))
     assert all(relative(g, w) < limit for g, w in zip(given, wanted, strict=True))
+
+
+@pytest.mark.skipif(scan_path() != "numba", reason="numba cannot run here")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_compiled_errors_equal_the_operators(dtype):
+    generator = torch.Generator().manual_seed(3)
+    logits_RV = (8 * torch.randn(63, V, generator=generator)).to(dtype)
+    logits_RV[0] = 1e4  # All alike, and far from zero.
+    logits_RV[1, 5] = 300.0  # One takes all.
+    targets_R = torch.randint(0, V, (63,), generator=generator)
+    wanted_RV, wanted = module._naive_errors(logits_RV.clone(), targets_R)
+    found_RV, found = module._errors(logits_RV.clone(), targets_R)
+    assert found_RV.dtype == dtype
+    limit = 1e-6 if dtype == torch.float32 else 2**-8
+    assert float((found_RV.float() - wanted_RV.float()).abs().max()) < limit
+    assert float(found) == pytest.approx(float(wanted), rel=1e-6)
+
+
+@pytest.mark.skipif(scan_path() != "numba", reason="numba cannot run here")
+def test_a_logit_that_is_not_finite_makes_the_loss_so():
+    for bad in (float("nan"), float("inf")):
+        logits_RV = torch.zeros(2, V)
+        logits_RV[1, 7] = bad
+        errors_RV, loss = module._errors(logits_RV, torch.tensor([1, 2]))
+        assert not torch.isfinite(loss)
+        assert torch.isfinite(errors_RV[0]).all()
+        assert not torch.isfinite(errors_RV[1]).all()
 
 
 def test_the_inputs_are_left_as_they_were():

@@ -21,6 +21,8 @@ NOT_LEARNED: frozenset[str] = frozenset({"blocked", "reverted", "failed"})
 """Those other events of a lesson."""
 NOTED: frozenset[str] = frozenset({"learning"})
 """Events of commits that left the whole state as it was: a switch for the lessons to come."""
+FORGOT: str = "reset"
+"""The event of a commit that forgot everything learned before it."""
 REVERT: str = "revert"
 FORK: str = "fork"
 METHOD: str = "method"

@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 from ttt.branching.arrays import moved
 from ttt.branching.lineage import (
+    FORGOT,
     LEARNED,
     METHOD,
     REPLAY,
@@ -79,13 +80,14 @@ def revert(session: Session, target: Place, *, method: Method, replayer: Replaye
     Raises:
         SignatureMismatchError: The session belongs to another model.
         NotFoundError: The target is not in the session's past.
-        ConfigError: It is nothing that can be taken back, was taken back already, or the method
-            cannot do it.
+        ConfigError: It is nothing that can be taken back, was taken back or forgotten already, or
+            the method cannot do it.
         ConflictError: Somebody else has committed meanwhile; nothing was changed.
     """
     check_model(session, replayer)
     entries = lineage(session)
     index = position(entries, target)
+    _refuse_forgotten(entries, index)
     if method == REPLAY:
         candidate = _replayed(session, entries, index, replayer)
     else:
@@ -104,6 +106,16 @@ def revert(session: Session, target: Place, *, method: Method, replayer: Replaye
         lessons_replayed=candidate.lessons_replayed,
         decided_otherwise=candidate.decided_otherwise,
     )
+
+
+def _refuse_forgotten(entries: list[Entry], index: int) -> None:
+    """Refuse to take back what a later reset has forgotten: it is in the state no more."""
+    reset = next((entry for entry in entries[index + 1 :] if entry.kind == FORGOT), None)
+    if reset is not None:
+        raise ConfigError(
+            f"Commit {entries[index].place.n} was forgotten by the reset of commit "
+            f"{reset.place.n}; nothing of it is left to take back."
+        )
 
 
 def _event(target: Place, method: Method, candidate: _Candidate) -> Mapping[str, object]:

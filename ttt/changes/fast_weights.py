@@ -35,15 +35,15 @@ class LearningConfig:
     """How one chunk is learned."""
 
     steps_per_chunk: int = 1
-    """Gradient steps on each chunk."""
+    """Gradient steps on each chunk; 0 leaves the weights alone, and only the cache learns."""
     clip: float | None = None
     """Largest gradient norm; None takes the median of the committed ones."""
     clip_to_median: bool = True
     """False with `clip=None`: no clipping at all."""
 
     def __post_init__(self) -> None:
-        if self.steps_per_chunk < 1:
-            raise ConfigError(f"Steps per chunk must be at least 1, not {self.steps_per_chunk}.")
+        if self.steps_per_chunk < 0:
+            raise ConfigError(f"Steps per chunk must be at least 0, not {self.steps_per_chunk}.")
         if self.clip is not None and not (0.0 < self.clip < math.inf):
             raise ConfigError(f"clip must be a positive finite norm, not {self.clip!r}.")
 

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ttt.core.half_numba import Bits, bits_of, read, shift_of, write
-from ttt.core.half_numba import Floats as Array
+from ttt.core.half_numba import Bits, Floats, bits_of, read, shift_of, write
 from ttt.core.softmax_numba import exponential
 from ttt.lib.compiled import compiled
 
@@ -24,7 +23,7 @@ ONE, ZERO = np.float32(1.0), np.float32(0.0)
 
 
 @compiled
-def _sigmoids(x_H: Array, up_H: Array, down_H: Array) -> None:
+def _sigmoids(x_H: Floats, up_H: Floats, down_H: Floats) -> None:
     """`sigmoid(x)` and `sigmoid(-x)`, both to the last digits."""
     for h in range(x_H.size):
         small = exponential(-abs(x_H[h]))
@@ -34,7 +33,7 @@ def _sigmoids(x_H: Array, up_H: Array, down_H: Array) -> None:
 
 
 @compiled
-def _values(vg: Bits, logit: Bits, s0: Array, s: Array, y: Bits, shift: np.int32) -> None:
+def _values(vg: Bits, logit: Bits, s0: Floats, s: Floats, y: Bits, shift: np.int32) -> None:
     batch, length, hidden = s.shape
     carried, row = np.empty(hidden, s.dtype), np.empty(hidden, s.dtype)
     v, g = np.empty(hidden, s.dtype), np.empty(hidden, s.dtype)
@@ -59,7 +58,7 @@ def _values(vg: Bits, logit: Bits, s0: Array, s: Array, y: Bits, shift: np.int32
 
 @compiled
 def _gradients(  # noqa: PLR0913, PLR0917 (as above)
-    vg: Bits, logit: Bits, s0: Array, s: Array, up: Bits, later: Array,
+    vg: Bits, logit: Bits, s0: Floats, s: Floats, up: Bits, later: Floats,
     dvg: Bits, dlogit: Bits, shift: np.int32,
 ) -> None:  # fmt: skip
     # `later` holds the gradient of the state after token t when t's turn comes: at first that of
@@ -138,7 +137,7 @@ def gradients(
     return dvg_BLG, dlogit_BLH, ds0_BH
 
 
-def _array(tensor: Tensor) -> Array:
+def _array(tensor: Tensor) -> Floats:
     """The same numbers without torch; the same memory where they lie in one piece."""
-    array: Array = tensor.detach().contiguous().numpy()
+    array: Floats = tensor.detach().contiguous().numpy()
     return array

@@ -18,10 +18,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origin, runtime_checkable
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Protocol,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    runtime_checkable,
+)
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.fields import FieldInfo
+
+Part = TypeVar("Part", bound="Options")
 
 GLOBAL_GROUP = "global options"
 """The heading of `--help` that options of every command stand under."""
@@ -73,6 +85,10 @@ class Options(BaseModel):
         if str in kinds and not all(_is_unicode(item) for item in items):
             raise ValueError("must be UTF-8 text")
         return value
+
+    def part(self, model: type[Part]) -> Part:
+        """The values that make up another set of options, all of whose fields are among these."""
+        return model.model_validate({name: getattr(self, name) for name in model.model_fields})
 
 
 class CommandOptions(Options):

@@ -150,13 +150,8 @@ class Monitor:
 
     def look(self, chunk: Chunk) -> ReadLosses:
         """Read one chunk and learn nothing from it; it is counted all the same."""
-        page = self.reader.read(chunk, self._seen)
-        state, head_VD = self.fast.state, self.base.model.head_VD
-        lesson = Lesson(
-            chunk=self._seen, batch=page.batch, adapter_DD=state.adapter_DD, head_VD=head_VD
-        )
-        self._seen += 1
-        return read_losses(lesson, state, mode=self.config.read, cache=self.cache)
+        _, lesson = self._read(chunk)
+        return read_losses(lesson, self.fast.state, mode=self.config.read, cache=self.cache)
 
     def observe(self, chunk: Chunk) -> list[MonitorEvent]:
         """Read one chunk; learn when a whole change has come together.
@@ -164,6 +159,15 @@ class Monitor:
         Returns:
             The events that became known: none while chunks are waiting for their change.
         """
+        page, lesson = self._read(chunk)
+        text = ChunkText(text=chunk.text, carry=chunk.carry, token_ids=chunk.token_ids)
+        self._waiting.append(
+            _Turn(index=lesson.chunk, chunk=chunk, text=text, page=page, lesson=lesson)
+        )
+        return self.finish() if len(self._waiting) == self.config.probe_every else []
+
+    def _read(self, chunk: Chunk) -> tuple[Page, Lesson]:
+        """Read the next chunk, and count it."""
         page = self.reader.read(chunk, self._seen)
         lesson = Lesson(
             chunk=self._seen,
@@ -171,12 +175,8 @@ class Monitor:
             adapter_DD=self.fast.state.adapter_DD,
             head_VD=self.base.model.head_VD,
         )
-        text = ChunkText(text=chunk.text, carry=chunk.carry, token_ids=chunk.token_ids)
-        self._waiting.append(
-            _Turn(index=self._seen, chunk=chunk, text=text, page=page, lesson=lesson)
-        )
         self._seen += 1
-        return self.finish() if len(self._waiting) == self.config.probe_every else []
+        return page, lesson
 
     def finish(self) -> list[MonitorEvent]:
         """Attempt the change the waiting chunks make, however many they are."""

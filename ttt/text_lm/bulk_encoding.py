@@ -114,10 +114,10 @@ class BulkEncoder:
         else:
             self._known.add(joined, ids_T, ends_S)
         done = set(joined)
-        for stretch in fresh:
-            if stretch not in done:
-                ids_T = self._encoded(stretch)
-                self._known.add([stretch], ids_T, np.array([len(ids_T)]))
+        apart = [stretch for stretch in fresh if stretch not in done]
+        each = [self._encoded(stretch) for stretch in apart]
+        if each:
+            self._known.add(apart, np.concatenate(each), np.cumsum([len(one) for one in each]))
 
     def _ends(self, ids_T: Ids, stretches: list[str]) -> Int[np.ndarray, " stretches"] | None:
         """Where each stretch of a joined text ends among its ids; None if one reaches over two.

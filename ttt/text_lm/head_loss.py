@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ttt.core.scan import scan_path
 
-HALVES = (torch.float32, torch.bfloat16)
+READ_COMPILED = (torch.float32, torch.bfloat16)
 """What the compiled loop reads."""
 TILE_ROWS = 256
 """Own: a tile of logits then fits in the second-level cache at the usual vocabularies."""
@@ -85,7 +85,7 @@ def _errors(logits_RV: Tensor, targets_R: Tensor) -> tuple[Tensor, Tensor]:
 
     The logits may be lost.
     """
-    if not (logits_RV.is_cpu and logits_RV.dtype in HALVES and scan_path("cpu") == "numba"):
+    if not (logits_RV.is_cpu and logits_RV.dtype in READ_COMPILED and scan_path("cpu") == "numba"):
         return _naive_errors(logits_RV, targets_R)
     from ttt.core.half_numba import bits_of, shift_of
     from ttt.text_lm.head_loss_numba import errors_in_place

@@ -28,28 +28,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         ChatOnceOptions, argv, prog="python -m ttt.text_lm.ttt_chat", description=__doc__ or ""
     )
     # Here, so that help and wrong options are answered at once.
-    from ttt.lib.allocator import tune_memory
-
-    tune_memory()
     import torch
 
     from ttt.branching.screen import show_answer
-    from ttt.errors import NotFoundError
-    from ttt.store.domains import TEXT
-    from ttt.store.sessions import open_session
     from ttt.text_lm.chat.commands import answer_of
     from ttt.text_lm.chat.conversation import ChatRoom
-    from ttt.text_lm.chat.options import NewChatOptions
 
-    torch.set_num_threads(1)
-    room, root = ChatRoom(options.artifacts_root), options.artifacts_root
-    try:
-        open_session(root, TEXT, options.session_id)
-    except NotFoundError:
-        settings = {name: getattr(options, name) for name in ChatSettings.model_fields}
-        room.new(NewChatOptions(artifacts_root=root, session_id=options.session_id, **settings))
-    given = {name: getattr(options, name) for name in SayOptions.model_fields}
-    said = list(room.send(options.session_id, options.prompt, SayOptions.model_validate(given)))
+    torch.set_num_threads(1)  # As in `ttt chat`.
+    room = ChatRoom(options.artifacts_root)
+    room.start(options.session_id, options.part(ChatSettings))
+    said = list(room.send(options.session_id, options.prompt, options.part(SayOptions)))
     return show_answer(answer_of(said), json_output=options.json_output)
 
 

@@ -20,8 +20,10 @@ from ttt.store.blobs import read_blob, ref_of
 from ttt.store.domains import TEXT
 from ttt.store.sessions import open_session, read_commits
 from ttt.text_lm.chat import conversation as module
-from ttt.text_lm.chat.conversation import ChatRoom, as_spoken, check_message
-from ttt.text_lm.chat.options import MESSAGE_CHARACTERS_MAX, NewChatOptions, SayOptions
+from ttt.text_lm.chat import workshop
+from ttt.text_lm.chat.conversation import ChatRoom
+from ttt.text_lm.chat.message import as_spoken, check_message
+from ttt.text_lm.chat.options import MESSAGE_CHARACTERS_MAX, ChatSettings, SayOptions
 from ttt.text_lm.chat.turns import read_turns
 
 SHORT = SayOptions(max_new_tokens=4)
@@ -41,8 +43,7 @@ def room(tmp_path):
 
 
 def new(room, session_id="ada", **settings):
-    options = NewChatOptions(artifacts_root=room._root, session_id=session_id, **settings)
-    return room.new(options)
+    return room.new(session_id, ChatSettings(**settings))
 
 
 def say(room, text, options=SILENT, session_id="ada"):
@@ -167,6 +168,53 @@ def test_learning_off_changes_no_weight_and_stays_off_after_a_revert(room, tmp_p
     assert not ChatRoom(tmp_path).learning("ada")
     room.set_learning("ada", True)
     assert say(room, LOVELACE[0])[-1].data["type"] == "update"
+
+
+def test_a_fork_of_a_session_that_is_off_is_off(room):
+    new(room)
+    say(room, LOVELACE[0])
+    room.set_learning("ada", False)
+    room.fork("ada", "bob")
+    room.fork("bob", "cid")
+    assert say(room, LOVELACE[1], SILENT, "cid")[-1].data["type"] == "observed"
+
+
+@pytest.mark.parametrize("method", ["replay", "subtract"])
+def test_what_a_reset_forgot_cannot_be_taken_back_again(room, method):
+    """Numbers of chunks begin anew after a reset: rows of a later message would be deleted."""
+    new(room)
+    talk(room, LOVELACE[:2])
+    room.reset("ada")
+    say(room, LOVELACE[2])
+    before = head(room)
+    with pytest.raises(ConfigError, match="Commit 1 was forgotten by the reset of commit 3"):
+        room.revert("ada", "1", method=method)
+    assert head(room) == before
+    assert room.revert("ada", "4", method=method).session.head.n == 5
+
+
+def test_an_answer_that_cannot_be_drawn_is_refused_before_anything_is_learned(room):
+    new(room)
+    events = room.send("ada", LOVELACE[0], SayOptions(top_k=10**6))
+    with pytest.raises(ConfigError, match="top_k"):
+        next(events)
+    assert say(room, LOVELACE[0])[-1].data["n"] == 1
+
+
+def test_a_session_names_the_file_of_its_base(room):
+    from ttt.text_lm.models import show_model
+
+    session = new(room)
+    info = show_model(room._root, "starter-gru")
+    assert session.base_ckpt_hash == info.weights_sha256 != ""
+    assert session.model_signature == info.signature
+
+
+def test_nobody_keeps_the_locks_of_sessions_that_nobody_speaks_to(room):
+    for k in range(20):
+        with pytest.raises(NotFoundError):
+            say(room, "Hello there.", session_id=f"nobody-{k}")
+    assert len(room._locks) == 0
 
 
 def test_replay_of_nothing_left_out_gives_the_recorded_bytes(room):
@@ -318,9 +366,9 @@ def _full(*_args, **_kwargs):
 
 def test_a_session_of_another_model_is_refused(room, monkeypatch):
     new(room)
-    base = room.workshop.base("starter-ssm")
+    ssm = room.workshop.base("starter-ssm")
+    monkeypatch.setattr(workshop, "named_base", lambda _root, _name: ssm)
     other = ChatRoom(room._root)
-    other.workshop.bases["starter-gru"] = base
     with pytest.raises(SignatureMismatchError, match="bring that model back"):
         say(other, LOVELACE[0])
 
@@ -361,7 +409,7 @@ def test_messages_stand_on_lines_of_their_own(room):
     new(room)
     say(room, "One line.", SHORT)
     state = room._open["ada"].prepared.state
-    spoken = as_spoken(state, "Two.")
+    spoken = as_spoken(state.carry, "Two.")
     assert spoken == ("" if state.carry.endswith("\n") else "\n") + "Two.\n"
 
 
@@ -400,7 +448,9 @@ def test_the_mixture_that_is_spoken_is_the_one_that_was_read(room):
         torch.tensor([[here.prepared.state.last_id]]), here.prepared.state.hidden_1NH
     )
     features_D, weights = features_1LD[0, -1], (0.1, 0.2, 0.3, 0.4)
-    found_V = next_token_of(learner, room._writer(learner).stepper, fast, weights)(features_D)
+    found_V = next_token_of(
+        learner, room.workshop.writer(learner.base.name).stepper, fast, weights
+    )(features_D)
     base, adapted, cached = shares(weights, learner.cache_weight)
     p_V = base * (features_D @ model.head_VD.T).softmax(0)
     p_V = p_V + adapted * (adapt(features_D[None], fast.adapter_DD)[0] @ model.head_VD.T).softmax(0)

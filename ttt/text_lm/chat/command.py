@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Here, so that help and wrong options are answered at once.
     from ttt.branching.screen import show_answer
 
-    _tune()
+    _one_thread()
     return show_answer(_function(name, options), json_output=options.json_output)
 
 
@@ -69,18 +69,15 @@ def _function(name: str, options: CommandOptions) -> Any:  # noqa: ANN401 (an An
 
 
 def _talk(options: TalkOptions) -> int:
-    _tune()
+    _one_thread()
     from ttt.text_lm.chat.talk import Talk, lines_of_terminal
 
     Talk(options).run(lines_of_terminal())
     return EXIT_OK
 
 
-def _tune() -> None:
-    """Settings of the whole process, before the tensor library is loaded."""
-    from ttt.lib.allocator import tune_memory
-
-    tune_memory()
+def _one_thread() -> None:
+    """More do not pay at these sizes, and another count gives other last bits."""
     import torch
 
     torch.set_num_threads(1)

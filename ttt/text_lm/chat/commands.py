@@ -7,6 +7,7 @@ from typing import Any, Final
 from ttt.branching.answers import Answer, plain_session
 from ttt.text_lm.chat.conversation import ChatEvent, ChatRoom
 from ttt.text_lm.chat.options import (
+    ChatSettings,
     HistoryOptions,
     LearningOptions,
     NewChatOptions,
@@ -20,16 +21,15 @@ from ttt.text_lm.chat.turns import Turn, read_turns
 
 def new_session(options: NewChatOptions) -> Answer:
     """Start a session on a frozen base."""
-    session = ChatRoom(options.artifacts_root).new(options)
+    room = ChatRoom(options.artifacts_root)
+    session = room.new(options.session_id, options.part(ChatSettings))
     return Answer.of_fields(plain_session(session, {}))
 
 
 def say(options: SayCommandOptions) -> Answer:
     """Send one message and wait for the answer."""
     room = ChatRoom(options.artifacts_root)
-    given = {name: getattr(options, name) for name in SayOptions.model_fields}
-    events = list(room.send(options.session_id, options.text, SayOptions.model_validate(given)))
-    return answer_of(events)
+    return answer_of(list(room.send(options.session_id, options.text, options.part(SayOptions))))
 
 
 def answer_of(events: list[ChatEvent]) -> Answer:

@@ -1,7 +1,7 @@
 """The one door of chat: sessions that are opened, spoken to, forked, taken back and reset.
 
     room = ChatRoom(root)
-    room.new(NewChatOptions(session_id="ada"))
+    room.new("ada", ChatSettings())
     for event in room.send("ada", "The engine weaves algebraic patterns.", SayOptions()):
         ...
 
@@ -17,16 +17,17 @@ everything that the store refuses: a session that is damaged, or moved on by ano
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Literal
+from weakref import WeakValueDictionary
 
-from ttt.branching.commands import open_here
 from ttt.branching.fork import fork
-from ttt.branching.lineage import resolve
-from ttt.branching.revert import Reverted, revert
-from ttt.core.gate import CARRY_CHARS
-from ttt.errors import BusyError, InputError
+from ttt.branching.history import log
+from ttt.branching.lineage import FORGOT, resolve
+from ttt.branching.revert import Method, Reverted, revert
+from ttt.errors import BusyError, NotFoundError
 from ttt.store.blobs import read_blob
 from ttt.store.domains import TEXT
 from ttt.store.sessions import (
@@ -35,30 +36,22 @@ from ttt.store.sessions import (
     append_commit,
     create_session,
     open_session,
-    read_commits,
 )
-from ttt.text_lm.chat.learner import Learner, Prepared, Taken, point_of
+from ttt.text_lm.chat.answer import Answer, drawing
+from ttt.text_lm.chat.learner import Learner, Prepared, point_of
 from ttt.text_lm.chat.lesson import ChatLesson, encode_lesson
-from ttt.text_lm.chat.options import (
-    MESSAGE_CHARACTERS_MAX,
-    ChatSettings,
-    NewChatOptions,
-    SayOptions,
-)
+from ttt.text_lm.chat.message import as_spoken, check_message
+from ttt.text_lm.chat.options import ChatSettings, SayOptions
 from ttt.text_lm.chat.receipts import record
 from ttt.text_lm.chat.state import ChatState, encode_state
-from ttt.text_lm.chat.voice import next_token_of
 from ttt.text_lm.chat.workshop import SETTINGS, TextReplayer, TextWorkshop, settings_of
-from ttt.text_lm.generation import Generation, GenerationConfig, Writer
-from ttt.text_lm.sampling import Sampling
 
 LEARNING = "learning"
 """The event that switches learning, and its field."""
-RESET = "reset"
 SESSIONS_OPEN_MAX = 64
 """Sessions whose state stays in memory; the one that was spoken to longest ago is let go."""
-SWITCH_BACK = 64
-"""Commits that are looked through for the newest one that says whether learning is on."""
+LOG_PAGE = 64
+"""Commits that are read at once in search of the newest one that says whether learning is on."""
 WAIT_S = 30.0
 """How long a second message to one session waits for the first."""
 
@@ -96,29 +89,41 @@ class ChatRoom:
         self.workshop = TextWorkshop(root)
         self._root = root
         self._open: dict[str, _Open] = {}
-        self._writers: dict[str, Writer] = {}
-        self._locks: dict[str, threading.Lock] = {}
+        # A lock lives as long as somebody holds it or waits for it.
+        self._locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._all = threading.Lock()
 
-    def new(self, options: NewChatOptions) -> Session:
+    def new(self, session_id: str, settings: ChatSettings) -> Session:
         """Start a session.
+
+        Args:
+            session_id: Its name; must be new.
+            settings: How it learns and what guards it, for life.
 
         Raises:
             ConfigError: The id is taken or cannot be used, or a setting does not fit the base.
             NotFoundError: There is no such base.
         """
-        names = ChatSettings.model_fields
-        settings = ChatSettings.model_validate({n: getattr(options, n) for n in names})
         with self._all:
             learner = self.workshop.learner(settings)
+            base_ckpt_hash = self.workshop.weights_digest(learner.base.name)
         event = {
             "type": "init",
             "model_signature": learner.signature,
-            "base_ckpt_hash": learner.signature,
+            "base_ckpt_hash": base_ckpt_hash,
             SETTINGS: settings.model_dump(mode="json"),
         }
         draft = Draft(state=encode_state(learner.fresh()), event=event)
-        return create_session(self._root, TEXT, options.session_id, draft=draft)
+        return create_session(self._root, TEXT, session_id, draft=draft)
+
+    def start(self, session_id: str, settings: ChatSettings) -> bool:
+        """Start a session unless it is there already, with its own settings; whether it is new."""
+        try:
+            open_session(self._root, TEXT, session_id)
+        except NotFoundError:
+            self.new(session_id, settings)
+            return True
+        return False
 
     def send(self, session_id: str, text: str, options: SayOptions) -> Iterator[ChatEvent]:
         """Read, learn, answer and keep one message; checked at the call, done as it is iterated.
@@ -133,6 +138,7 @@ class ChatRoom:
 
         Raises:
             InputError: The message is empty, too long, or no Unicode.
+            ConfigError: An option of the answer means nothing for this model.
             NotFoundError: There is no such session, or its base is gone.
             BusyError: Another message to this session took too long.
             SignatureMismatchError: The base is another one now.
@@ -149,12 +155,15 @@ class ChatRoom:
             if options.request_id and known.request_id == options.request_id:
                 yield _done(here.session)
                 return
-            before = here.prepared.state
-            spoken = as_spoken(before, text)
+            before, model = here.prepared.state, here.learner.base.model
+            drawn = drawing(options, vocab_size=model.config.vocab_size, chunk=before.chunks)
+            spoken = as_spoken(before.carry, text)
             taken = here.learner.take(here.prepared, spoken, learning=here.learning)
             told = record(taken)
             yield ChatEvent(kind="receipt", data=told)
-            answer = _Answer(self._writer(here.learner), here.learner, taken, options)
+            with self._all:
+                writer = self.workshop.writer(here.learner.base.name)
+            answer = Answer(drawn, writer=writer, learner=here.learner, taken=taken)
             try:
                 for piece in answer:
                     yield ChatEvent(kind="token", text=piece)
@@ -176,7 +185,7 @@ class ChatRoom:
         """Forget everything: the session's state is that of a new one, bit for bit."""
         with self._held(session_id):
             here = self._opened(session_id)
-            self._keep(here, here.learner.fresh(), {"type": RESET}, None)
+            self._keep(here, here.learner.fresh(), {"type": FORGOT}, None)
             return here.session
 
     def set_learning(self, session_id: str, learning: bool) -> Session:
@@ -193,16 +202,13 @@ class ChatRoom:
         place = resolve(session, at)
         return fork(session, place, child_id, lend=self.workshop.replayer)
 
-    def revert(
-        self, session_id: str, n: str, *, method: Literal["replay", "subtract"] = "replay"
-    ) -> Reverted:
+    def revert(self, session_id: str, n: str, *, method: Method = "replay") -> Reverted:
         """Take back what was learned from one message; see `ttt/branching/revert.py`."""
         with self._held(session_id):
-            here = open_here(self._root, session_id, self.workshop)
-            replayer = self.workshop.replayer(here.session)
-            done = revert(here.session, resolve(here.session, n), method=method, replayer=replayer)
-            self._open.pop(session_id, None)
-            return done
+            session = open_session(self._root, TEXT, session_id)
+            with self._all:
+                replayer = self.workshop.replayer(session)
+            return revert(session, resolve(session, n), method=method, replayer=replayer)
 
     def learning(self, session_id: str) -> bool:
         """Whether the next message is learned from."""
@@ -266,93 +272,6 @@ class ChatRoom:
         if here.session.head.n != wanted:  # This request was answered before, by another commit.
             self._open.pop(here.session.session_id, None)
 
-    def _writer(self, learner: Learner) -> Writer:
-        with self._all:
-            if learner.signature not in self._writers:
-                self._writers[learner.signature] = Writer(learner.base)
-            return self._writers[learner.signature]
-
-
-class _Answer(Iterator[str]):
-    """An answer under way, and where it leaves the conversation.
-
-    Args:
-        writer: Of the base.
-        learner: Whose settings count.
-        taken: The message.
-        options: How it is answered.
-    """
-
-    def __init__(self, writer: Writer, learner: Learner, taken: Taken, options: SayOptions) -> None:
-        self._generation: Generation | None = None
-        self.text, self.finish, self.tokens = "", "", 0
-        if options.max_new_tokens == 0:
-            return
-        config = GenerationConfig(
-            max_new_tokens=options.max_new_tokens,
-            sampling=Sampling(
-                temperature=options.temperature, top_k=options.top_k, top_p=options.top_p
-            ),
-            seed=options.answer_seed + taken.state.chunks,
-            stop=options.stop,
-        )
-        state = taken.state
-        self._generation = writer.generate(
-            [state.last_id],
-            config,
-            state=state.hidden_1NH,
-            next_token=next_token_of(learner, writer.stepper, state.fast, taken.expert_weights),
-        )
-
-    def __next__(self) -> str:
-        if self._generation is None:
-            raise StopIteration
-        token = next(self._generation)
-        self.text, self.finish = self.text + token.text, token.finish
-        self.tokens += 1
-        return token.text
-
-    def told(self) -> dict[str, object]:
-        """What the commit says of it."""
-        finish = self.finish or ("none" if self._generation is None else "interrupted")
-        return {"answer": self.text, "finish": finish, "answer_tokens": self.tokens}
-
-    def after(self, state: ChatState) -> ChatState:
-        """The state behind the answer, as far as it was written."""
-        unread = None if self._generation is None else self._generation.unread
-        if unread is None:
-            return state
-        hidden_1NH, last_id = unread
-        carry = (state.carry + self.text)[-CARRY_CHARS:]
-        return replace(state, hidden_1NH=hidden_1NH, last_id=last_id, carry=carry)
-
-
-def check_message(text: str) -> None:
-    """Refuse what is no message.
-
-    Raises:
-        InputError: It is empty, too long, or holds half of a surrogate pair.
-    """
-    if not text.strip():
-        raise InputError("The message is empty; write at least one word.")
-    if len(text) > MESSAGE_CHARACTERS_MAX:
-        raise InputError(
-            f"The message has {len(text)} characters; send at most {MESSAGE_CHARACTERS_MAX}, or "
-            "train a model on it."
-        )
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"The message is not Unicode: character {error.start} is half of a surrogate pair."
-        ) from error
-
-
-def as_spoken(state: ChatState, message: str) -> str:
-    """A message with the line ends that set it apart from what stands before and behind it."""
-    apart = "\n" if state.carry and not state.carry.endswith("\n") else ""
-    return apart + message + ("" if message.endswith("\n") else "\n")
-
 
 def _done(session: Session) -> ChatEvent:
     event = session.head.event
@@ -362,10 +281,16 @@ def _done(session: Session) -> ChatEvent:
 
 
 def _learning(session: Session) -> bool:
-    """Whether learning is on: the newest commit that speaks of it says so, or the settings."""
-    oldest = max(0, session.head.n - SWITCH_BACK)
-    for commit in reversed(read_commits(session, oldest, session.head.n + 1)):
-        value = commit.event.get(LEARNING)
-        if isinstance(value, bool):
-            return value
+    """Whether learning is on: the newest commit that speaks of it says so, a parent's included.
+
+    Nearly every commit does; those of the history's own commands (forks, reverts, merges) do not.
+    """
+    for offset in count(0, LOG_PAGE):
+        lines = log(session, offset=offset, limit=LOG_PAGE)
+        for line in lines:
+            value = line.entry.commit.event.get(LEARNING)
+            if isinstance(value, bool):
+                return value
+        if len(lines) < LOG_PAGE:
+            break
     return settings_of(session).learning

@@ -117,6 +117,11 @@ class Learner:
         self._turn = threading.Lock()
 
     @property
+    def moves_weights(self) -> bool:
+        """Whether messages move the fast weights, or are only remembered."""
+        return self._monitor.config.learning.steps_per_chunk > 0
+
+    @property
     def cache_sharpness(self) -> float:
         """How sharply the cache is asked."""
         return self._monitor.cache.sharpness

@@ -29,8 +29,9 @@ class ChatSettings(Options):
     """The frozen model: starter-gru, starter-ssm, or a trained text model by its id."""
     seed: int = Field(default=0, ge=0, lt=1 << 63)
     """Decides which canaries watch over the session."""
-    context: Annotated[Literal["linear", "cache", "linear+cache"], _LEARNING] = "linear+cache"
-    """What learns: fast weights, a memory of past moments, or both."""
+    context: Annotated[str, _LEARNING] = Field(default="linear+cache", min_length=1)
+    """What learns: fast weights (linear), a memory of past moments (cache), both (linear+cache), or
+    a context of your own."""
     learning: Annotated[bool, _LEARNING] = True
     """Whether messages are learned from; may be switched later."""
     optimizer: Annotated[Literal["kfac", "rls", "muon", "sgd"] | None, _LEARNING] = None

@@ -52,13 +52,10 @@ def sentence(event: Mapping[str, object]) -> str:
     """A receipt as one line: what was decided, and why."""
     kind, reasons = str(event.get("type")), event.get("reasons")
     why = f": {', '.join(map(str, reasons))}" if isinstance(reasons, list) and reasons else ""
-    chunks = event.get("chunks")
-    count = len(chunks) if isinstance(chunks, list) else 0
-    kept = (
-        sum(one.get("outcome") == "committed" for one in chunks) if isinstance(chunks, list) else 0
-    )
+    chunks = found if isinstance(found := event.get("chunks"), list) else []
+    kept = sum(one.get("outcome") == "committed" for one in chunks)
     words = {
-        "update": f"learned {kept} of {count} chunks{why}",
+        "update": f"learned {kept} of {len(chunks)} chunks{why}",
         "blocked": f"not learned, blocked by the gate{why}",
         "reverted": f"not learned, taken back{why}",
         "failed": f"not learned, the attempt failed{why}",

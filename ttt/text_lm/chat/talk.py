@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from ttt.errors import InputError, NotFoundError, TTTError
+from ttt.errors import InputError, TTTError
 from ttt.lib import strict_json
 from ttt.lib.terminal import log_console, print_line
 from ttt.store.domains import TEXT
 from ttt.store.layout import saved_ids
-from ttt.store.sessions import open_session
 from ttt.text_lm.chat.conversation import ChatRoom
-from ttt.text_lm.chat.options import ChatSettings, NewChatOptions, SayOptions, TalkOptions
+from ttt.text_lm.chat.options import ChatSettings, SayOptions, TalkOptions
 from ttt.text_lm.chat.receipts import sentence
 from ttt.text_lm.chat.turns import read_turns
 
@@ -36,8 +35,7 @@ class Talk:
         self._options = options
         self.room = ChatRoom(options.artifacts_root)
         self.session_id = options.session_id or self._free_name()
-        given = {name: getattr(options, name) for name in SayOptions.model_fields}
-        self._say = SayOptions.model_validate(given)
+        self._say = options.part(SayOptions)
         self._receipt: Mapping[str, object] = {}
         self._over = False
         self._start()
@@ -136,16 +134,10 @@ class Talk:
         self._over = True
 
     def _start(self) -> None:
-        root = self._options.artifacts_root
-        try:
-            open_session(root, TEXT, self.session_id)
-            self._log(f"Session {self.session_id} goes on.")
-        except NotFoundError:
-            settings = {name: getattr(self._options, name) for name in ChatSettings.model_fields}
-            self.room.new(
-                NewChatOptions(artifacts_root=root, session_id=self.session_id, **settings)
-            )
+        if self.room.start(self.session_id, self._options.part(ChatSettings)):
             self._log(f"New session {self.session_id} on {self._options.base}; /help shows more.")
+        else:
+            self._log(f"Session {self.session_id} goes on.")
 
     def _free_name(self) -> str:
         taken = set(saved_ids(self._options.artifacts_root / TEXT.folder))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ttt.branching.lineage import Entry, left_out, lineage
+from ttt.branching.lineage import FORGOT, Entry, left_out, lineage
 from ttt.store.domains import TEXT
 from ttt.store.sessions import open_session
 
@@ -41,7 +41,7 @@ def read_turns(root: Path, session_id: str) -> Iterator[Turn]:
     """
     entries = lineage(open_session(root, TEXT, session_id))
     gone = left_out(entries)
-    start = max((k for k, entry in enumerate(entries) if entry.kind == "reset"), default=0)
+    start = max((k for k, entry in enumerate(entries) if entry.kind == FORGOT), default=0)
     for entry in entries[start:]:
         if entry.is_lesson:
             yield _turn(entry, taken_back=entry.place in gone)

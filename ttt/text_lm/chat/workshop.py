@@ -5,7 +5,8 @@ a fresh start. Without words the probe is a committed passage of plain prose.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,8 @@ from ttt.text_lm.chat.learner import Learner, at_point
 from ttt.text_lm.chat.lesson import decode_lesson
 from ttt.text_lm.chat.options import ChatSettings
 from ttt.text_lm.chat.state import ChatState, decode_state, encode_state
+from ttt.text_lm.generation import Writer
+from ttt.text_lm.models import list_models
 
 SETTINGS: Final = "chat"
 """The field of a session's first event that holds its settings."""
@@ -39,6 +42,9 @@ PROBE_TEXT: Final = (
     "be seen from its windows. Nobody had lived there for years, but the garden was still green."
 )
 PROBE_TOKENS_MAX: Final = 1024
+BASES_MAX: Final = 8
+LEARNERS_MAX: Final = 64
+"""Bases and learners that stay in memory; those that were used longest ago are let go."""
 ROWS_GONE: Final = (
     "Exact in all that predicts: the message's rows are deleted. The histories of norms keep its "
     "figures."
@@ -80,7 +86,7 @@ class TextReplayer:
         """Delete a message's rows of the cache; a step of fast weights keeps no sums."""
         del number  # Rows know their chunk.
         here, message = self.decoded(state), decode_lesson(lesson)
-        cache, weights = here.fast.cache, self.learner.settings.context != "cache"
+        cache, weights = here.fast.cache, self.learner.moves_weights
         for chunk in self.learner.chunk_numbers(message):
             cache = cache.forget(chunk)
         left = replace(here, fast=replace(here.fast, cache=cache))
@@ -123,13 +129,20 @@ class TextReplayer:
         )
 
 
-@dataclass(frozen=True, slots=True)
 class TextWorkshop:
-    """The chat domain, opened on one artifact tree; bases and learners are kept."""
+    """The chat domain, opened on one artifact tree; bases, learners and writers are kept.
 
-    root: Path
-    bases: dict[str, Base] = field(default_factory=dict)
-    learners: dict[tuple[str, str], Learner] = field(default_factory=dict)
+    Args:
+        root: The artifact tree.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.base = lru_cache(BASES_MAX)(self._read_base)
+        """A frozen base by its name, read once; `NotFoundError` if there is none."""
+        self.writer = lru_cache(BASES_MAX)(lambda name: Writer(self.base(name)))
+        """What writes with the base of that name."""
+        self._learner = lru_cache(LEARNERS_MAX)(self._make_learner)
 
     @property
     def domain(self) -> Domain:
@@ -141,16 +154,6 @@ class TextWorkshop:
         """Losses and norms that every message's event holds."""
         return ("loss_base", "loss_read", "grad_norm", "update_norm", "canary_rise")
 
-    def base(self, name: str) -> Base:
-        """A frozen base by its name, read once.
-
-        Raises:
-            NotFoundError: There is no such model.
-        """
-        if name not in self.bases:
-            self.bases[name] = named_base(self.root, name)
-        return self.bases[name]
-
     def learner(self, settings: ChatSettings) -> Learner:
         """The learner of some settings, made once.
 
@@ -158,11 +161,13 @@ class TextWorkshop:
             NotFoundError: There is no such base.
             ConfigError: A setting does not fit it.
         """
-        base = self.base(settings.base)
-        key = settings.base, settings.model_dump_json(exclude={"learning"})
-        if key not in self.learners:
-            self.learners[key] = Learner(base, settings)
-        return self.learners[key]
+        # Whether a message is learned from is said with each, so it makes no other learner.
+        return self._learner(settings.model_copy(update={"learning": True}))
+
+    def weights_digest(self, name: str) -> str:
+        """SHA-256 of the file of a base's weights; empty for a base that was never saved."""
+        infos = list_models(self._root)
+        return next((one.weights_sha256 for one in infos if one.model_id == name), "")
 
     def replayer(self, session: Session) -> TextReplayer:
         """A replayer for a session; see `Workshop.replayer`."""
@@ -197,6 +202,12 @@ class TextWorkshop:
             return -float(log_probabilities(batch, head_VD, adapter_DD).mean())
 
         return Probe(shown=f"{text[:40]!r}, {len(ids)} tokens", loss=loss, predict=predict)
+
+    def _read_base(self, name: str) -> Base:
+        return named_base(self._root, name)
+
+    def _make_learner(self, settings: ChatSettings) -> Learner:
+        return Learner(self.base(settings.base), settings)
 
 
 def settings_of(session: Session) -> ChatSettings:
