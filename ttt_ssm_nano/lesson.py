@@ -106,14 +106,22 @@ class Lesson:
 
     @cached_property
     def glitch_N(self) -> list[bool]:
-        """Whether the base itself predicted the buffer far worse than it is used to."""
+        """Whether the base itself predicted the buffer far worse than it is used to.
+
+        A sensor that lies for a moment spoils the buffers that saw it, and no more. What is as bad
+        as all of the last ones, one more than those share a step, is a plant that has changed.
+        """
         factor, count_N = self._config.glitch_factor, self._counts[:, LOSSES]
         if factor is None:
             return [False] * len(count_N)
-        usual_N = arithmetic.medians(self._states.arrays["session.base_losses"], owned(count_N))
+        losses_NK, lasts = self._states.arrays["session.base_losses"], self._config.apart + 1
+        usual_N = arithmetic.medians(losses_NK, owned(count_N))
+        # The best of the last ones: while one of them was as usual, this is not more than a glitch.
+        lately_N = losses_NK[:, -lasts:].min(axis=1)
+        figures = zip(self.base_loss_N, count_N, usual_N, lately_N, strict=True)
         return [
-            count >= GLITCH_HISTORY_MIN and not loss <= factor * usual
-            for loss, count, usual in zip(self.base_loss_N, count_N, usual_N, strict=True)
+            count >= max(GLITCH_HISTORY_MIN, lasts) and not loss <= factor * max(usual, lately)
+            for loss, count, usual, lately in figures
         ]
 
     def gate(self, n: int) -> Verdict:

@@ -441,6 +441,13 @@ MUTANTS: tuple[Mutant, ...] = (
         test=PLASTIC + "test_only_a_finite_state_is_kept_whatever_the_probes_say",
     ),
     Mutant(
+        name="a plant that has changed is a glitch for ever",
+        path="ttt_ssm_nano/lesson.py",
+        old="not loss <= factor * max(usual, lately)",
+        new="not loss <= factor * usual",
+        test=NANO + "test_what_stays_as_bad_is_no_glitch_but_another_plant",
+    ),
+    Mutant(
         name="least squares without its ridge",
         path="ttt_ssm_nano/rules.py",
         old="arithmetic.solve(gram, cross, arrays[ANCHOR], config.ridge)",

@@ -105,6 +105,31 @@ def test_a_glitch_is_skipped_once_there_is_something_to_compare_with():
     assert "glitch" not in early.event["reasons"]
 
 
+def test_what_stays_as_bad_is_no_glitch_but_another_plant():
+    """Two buffers may see one lie; a gate that goes on refusing would never learn again."""
+    learner = Learner(BASE, online("rls"))
+    state = learn_all(learner, CALM[:4])
+    reasons = []
+    for chunk in (glitched(CALM[4]), glitched(CALM[5]), glitched(CALM[6]), CALM[7]):
+        learned = learner.learn(state, chunk)
+        reasons.append("glitch" in learned.event["reasons"])
+        state = learned.state
+    assert reasons == [True, True, False, False]
+
+
+def test_buffers_that_share_steps_may_see_one_lie_more_often():
+    settings = online("rls", chunk=16, buffer_len=32)
+    assert settings.apart == 2
+    learner = Learner(BASE, settings)
+    state = learn_all(learner, CALM[:4])
+    reasons = []
+    for _ in range(4):
+        learned = learner.learn(state, glitched(CALM[4]))
+        reasons.append("glitch" in learned.event["reasons"])
+        state = learned.state
+    assert reasons == [True, True, True, False]
+
+
 def test_a_glitch_judges_no_later_update():
     learner = Learner(BASE, online("rls"))
     before = learn_all(learner, CALM[:4])
