@@ -35,6 +35,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "ttt.text_lm.chat.command:main",
             "Talk to a model that learns from what you say, under guard.",
         ),
+        "sleep": (
+            "ttt.text_lm.sleep.command:main",
+            "Audit what sessions learned and train it into a candidate; promote or reject it.",
+        ),
         "nano": (
             "ttt_ssm_nano.phase1_branching_muon:main",
             "Sessions that learn a plant online, and git for them.",

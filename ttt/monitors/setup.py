@@ -26,6 +26,7 @@ from ttt.monitors.gradient import MonitorConfig
 from ttt.monitors.options import MonitorOptions
 from ttt.monitors.signals import FlagThresholds
 from ttt.store.models import read_model
+from ttt.store.promotions import resolved_base
 
 RANDOM_VOCABULARY, RANDOM_WIDTH = 8192, 64
 """Sizes of the documented toy model."""
@@ -60,7 +61,8 @@ def named_base(root: Path, name: str, *, backbone: str = "gru") -> Base:
 
     Args:
         root: The artifact tree.
-        name: `starter`, `starter-gru`, `starter-ssm`, or the id of a trained text model.
+        name: `starter`, `starter-gru`, `starter-ssm`, the id of a trained text model, or `current`
+            for whichever of them is the current base.
         backbone: Which of the starter models `starter` is.
 
     Raises:
@@ -69,6 +71,7 @@ def named_base(root: Path, name: str, *, backbone: str = "gru") -> Base:
     """
     if name == "starter":
         return load_starter(backbone)
+    name = resolved_base(root, name)
     if name in STARTERS:
         return load_starter(name.removeprefix("starter-"))
     return saved_base(root, name)

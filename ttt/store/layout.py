@@ -11,6 +11,7 @@
     <root>/text_training/<model_id>/checkpoints/<step>/    a training's states (checkpoints.py)
     <root>/text_training/<model_id>/train_log.jsonl        its log (train_log.py)
     <root>/text_runs/<run_id>/                             monitored runs (runs.py)
+    <root>/promotions/00000012.json                        which base is current (promotions.py)
     <root>/token_buffers/<key>/                            encoded corpora (token_buffers.py)
 
 An id is matched in full before it becomes part of a path, so none can leave the tree.
@@ -138,6 +139,11 @@ def text_models(root: Path) -> Path:
 def text_model(root: Path, model_id: str) -> Path:
     """The folder of one finished model."""
     return text_models(root) / check_id("model id", model_id)
+
+
+def promotions(root: Path) -> Path:
+    """The folder of records of which base is the current one."""
+    return root / "promotions"
 
 
 def text_training(root: Path, model_id: str) -> Path:

@@ -2,6 +2,7 @@
 
     model.safetensors  config.json  tokenizer.json  meta.json
 
+and whatever else its maker leaves with it, such as the `sleep_manifest.json` of a candidate.
 A model is saved once and never changed; `meta.json` is its record (`records.py`). The models that
 ship with the program are not here: those are `ttt.core.starter`'s.
 """
@@ -10,11 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ttt.errors import ConfigError, CorruptArtifactError, NotFoundError
 from ttt.lib import strict_json
 from ttt.store import _files, layout, locks, records, tensor_files
+from ttt.store.promotions import CURRENT, FIRST_BASE
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +29,9 @@ WEIGHTS, CONFIG, TOKENIZER, META = (
     "tokenizer.json",
     "meta.json",
 )
+
+RESERVED = frozenset({CURRENT, FIRST_BASE, "starter", "starter-ssm", "random"})
+"""Names by which bases are asked for that are no model of the tree."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,7 @@ def save_model(
     config: Mapping[str, object],
     tokenizer_json: str,
     meta: Mapping[str, object],
+    extra: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Path:
     """Save a model under a new id, whole or not at all.
 
@@ -77,6 +84,7 @@ def save_model(
         config: What is needed to build the model again, as JSON.
         tokenizer_json: The tokenizer's own file.
         meta: What to remember of its training, as JSON.
+        extra: Further files by name; see `read_model_file`.
 
     Returns:
         The new folder.
@@ -85,16 +93,28 @@ def save_model(
         ConfigError: The id is taken or cannot be used, or a value cannot be saved.
         StorageError: The disk refused; nothing was saved.
     """
+    check_new(root, model_id)
     folder = layout.text_model(root, model_id)
-    if _files.is_there(folder):
-        raise ConfigError(f"A text model named {model_id!r} exists already; choose another id.")
     files = {
         WEIGHTS: tensor_files.encode(tensors),
         CONFIG: strict_json.dumps(config),
         TOKENIZER: tokenizer_json.encode(),
+        **extra,
     }
     records.save_folder(root, folder, kind=KIND, files=files, body=meta, record_name=META)
     return folder
+
+
+def check_new(root: Path, model_id: str) -> None:
+    """Refuse an id that no new model can have.
+
+    Raises:
+        ConfigError: It cannot be an id, means something else, or is taken.
+    """
+    if model_id in RESERVED:
+        raise ConfigError(f"{model_id!r} always means a certain base; choose another id.")
+    if _files.is_there(layout.text_model(root, model_id)):
+        raise ConfigError(f"A text model named {model_id!r} exists already; choose another id.")
 
 
 def read_model(
@@ -138,6 +158,23 @@ def read_model(
         meta=record.body,
         weights_sha256=record.files[WEIGHTS].sha256,
     )
+
+
+def read_model_file(root: Path, model_id: str, name: str) -> bytes:
+    """One of the files that a model was saved with, verified.
+
+    Raises:
+        ConfigError: The id cannot be one.
+        NotFoundError: There is no such model, or it has no such file.
+        CorruptArtifactError: The file is damaged.
+    """
+    layout.check_format(root)
+    folder = layout.text_model(root, model_id)
+    try:
+        record = records.read_record(folder, kind=KIND, record_name=META)
+    except FileNotFoundError as error:
+        raise _not_found(root, model_id) from error
+    return records.read_named(folder, record, name)
 
 
 def list_models(root: Path) -> tuple[ModelSummary, ...]:

@@ -14,6 +14,7 @@ from ttt.core.starter_files import starter_file, starter_record
 from ttt.errors import ConfigError, CorruptArtifactError, NotFoundError
 from ttt.store import models as saved
 from ttt.store.domains import NANO, TEXT, Domain
+from ttt.store.promotions import read_promotions, standing
 from ttt.store.session_list import LIMIT, SessionSummary, list_sessions
 from ttt.store.training_status import TrainingStatus, is_held, list_training_statuses
 
@@ -70,7 +71,8 @@ def list_models(root: Path) -> tuple[ModelInfo, ...]:
         CorruptArtifactError: The tree has another format.
         StorageError: The disk refused.
     """
-    found = {one.model_id: _of_summary(one) for one in saved.list_models(root)}
+    decided = standing(read_promotions(root)).statuses
+    found = {one.model_id: _of_summary(one, decided) for one in saved.list_models(root)}
     for training in list_training_statuses(root):
         found.setdefault(training.model_id, _of_training(training))
     return (*(found[name] for name in sorted(found)), *_built_in())
@@ -149,6 +151,11 @@ def dependents(root: Path, name: str) -> tuple[str, ...]:
     models = saved.list_models(root)
     found = [f"the model {one.model_id} was made from it"
              for one in models if name in _parents(one.meta)]  # fmt: skip
+    stands = standing(read_promotions(root))
+    if name == stands.current:
+        found.append("it is the current base")
+    elif name in stands.earlier:
+        found.append("a rollback of the current base would go back to it")
     if is_held(root, name):
         found.append("a training of that name is at work")
     own = next((one for one in models if one.model_id == name), None)
@@ -207,10 +214,11 @@ def _signature(root: Path, name: str) -> str:
     return signature(named_base(root, name).model)
 
 
-def _of_summary(one: saved.ModelSummary) -> ModelInfo:
+def _of_summary(one: saved.ModelSummary, decided: Mapping[str, str]) -> ModelInfo:
+    status = decided.get(one.model_id) or str(one.meta.get("status", COMPLETED))
     return ModelInfo(
         model_id=one.model_id,
-        status=DAMAGED if one.damage else str(one.meta.get("status", COMPLETED)),
+        status=DAMAGED if one.damage else status,
         parents=_parents(one.meta),
         config=one.config,
         held_out=_mapping(one.meta.get("held_out")),

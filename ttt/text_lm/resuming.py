@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ttt.errors import ConfigError
 from ttt.store import layout
+from ttt.store.models import RESERVED
 from ttt.store.trainings import read_request, read_sources, save_request
 from ttt.text_lm.train_options import TrainOptions
 
@@ -26,6 +27,8 @@ def check_name(config: TrainOptions, root: Path) -> None:
         ConfigError: The name is taken, or no name.
         CorruptArtifactError: What a training of that name reads is damaged.
     """
+    if config.model_id in RESERVED:
+        raise ConfigError(f"{config.model_id!r} always means a certain base; choose another id.")
     folder = layout.text_model(root, config.model_id)
     if folder.exists():
         raise ConfigError(

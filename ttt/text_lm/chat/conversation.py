@@ -111,7 +111,8 @@ class ChatRoom:
             "type": "init",
             "model_signature": learner.signature,
             "base_ckpt_hash": base_ckpt_hash,
-            SETTINGS: settings.model_dump(mode="json"),
+            # By its own name: what is current now need not be so later.
+            SETTINGS: {**settings.model_dump(mode="json"), "base": learner.base.name},
         }
         draft = Draft(state=encode_state(learner.fresh()), event=event)
         return create_session(self._root, TEXT, session_id, draft=draft)

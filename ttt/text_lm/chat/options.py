@@ -11,6 +11,7 @@ from pydantic import Field
 from ttt.branching.options import SessionOptions
 from ttt.lib.flags import CommandOptions
 from ttt.lib.options import Flag, Options
+from ttt.store.promotions import CURRENT
 
 MESSAGE_CHARACTERS_MAX: Final = 20_000
 """Longest message. Source: the service's limit on text."""
@@ -25,8 +26,9 @@ _WRITING = Flag(group="answer")
 class ChatSettings(Options):
     """How a session learns and what guards it; all guards are on unless switched off."""
 
-    base: str = Field(default="starter-gru", min_length=1)
-    """The frozen model: starter-gru, starter-ssm, or a trained text model by its id."""
+    base: str = Field(default=CURRENT, min_length=1)
+    """The frozen model: current (what was promoted last, at first starter-gru), starter-gru,
+    starter-ssm, or a trained text model by its id."""
     seed: int = Field(default=0, ge=0, lt=1 << 63)
     """Decides which canaries watch over the session."""
     context: Annotated[str, _LEARNING] = Field(default="linear+cache", min_length=1)

@@ -27,6 +27,7 @@ from ttt.monitors.gradient import ReceiptLog
 from ttt.monitors.setup import named_base
 from ttt.spine.change import ALLOWED, Receipt, Verdict
 from ttt.store.domains import TEXT, Domain
+from ttt.store.promotions import resolved_base
 from ttt.store.sessions import Session
 from ttt.text_lm.chat.learner import Learner, at_point
 from ttt.text_lm.chat.lesson import decode_lesson
@@ -162,7 +163,8 @@ class TextWorkshop:
             ConfigError: A setting does not fit it.
         """
         # Whether a message is learned from is said with each, so it makes no other learner.
-        return self._learner(settings.model_copy(update={"learning": True}))
+        same = {"learning": True, "base": resolved_base(self._root, settings.base)}
+        return self._learner(settings.model_copy(update=same))
 
     def weights_digest(self, name: str) -> str:
         """SHA-256 of the file of a base's weights; empty for a base that was never saved."""

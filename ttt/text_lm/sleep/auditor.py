@@ -1,0 +1,155 @@
+"""The auditor: which memories may be trained into a model that everybody shares.
+
+Every rule is asked about every memory, and every reason is kept:
+
+    the gate's own            low_entropy, low_diversity, blob, instruction_override, oversized:
+                              the session may have had its gate switched off
+    duplicate                 an earlier memory says the same
+    campaign                  sessions of several origins plant the same sentence
+    private                   an e-mail address, a long number, something that looks like a key
+    too_short                 nothing to predict
+    canary_influence          trained on alone, it raises the canaries' loss
+    reviewer                  the configured reviewer objects
+    left_out                  a person said so
+
+The gate's write stage (`ood_heavy_write`) is not asked: it stands for harm that is not measured, and
+here the harm is. A person may let a memory in whatever the rules say; that is recorded beside the reasons.
+
+Not covered: a false statement in ordinary words from one or two sessions. No static rule sees it;
+the gates behind the training and the audit set measure what it does.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ttt.core.base import Base
+from ttt.core.gate import ChunkText, GateConfig, should_gate_update
+from ttt.text_lm.sleep.harvest import Memory
+from ttt.text_lm.sleep.influence import Influence
+from ttt.text_lm.sleep.likeness import campaigns, duplicates
+from ttt.text_lm.sleep.reviewer import Reviewer
+from ttt.text_lm.sleep.rows import loss_of, rows_of
+
+LET_IN: Final = "let_in"
+"""The reason of a memory that a person lets in against the rules."""
+TOKENS_MIN: Final = 4
+_PRIVATE: Final = (
+    re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{2,}"),
+    re.compile(r"(?:\d[ -]?){12,}"),
+    re.compile(r"\b(?:sk|pk|ghp|xox[abp]|AKIA)[-_]?[A-Za-z0-9]{16,}"),
+)
+"""E-mail addresses; numbers of twelve digits and more (cards, accounts); common forms of keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditConfig:
+    """What the auditor is asked to do."""
+
+    seed: int = 0
+    """Which canaries are asked."""
+    seq_len: int = 128
+    """Tokens of a row, and of a chunk that the gate looks at."""
+    influence_nats_max: float = 0.01
+    """Largest rise of the mean canary loss after training on a memory alone."""
+    gate: GateConfig = field(default_factory=GateConfig)
+    reviewer: Reviewer | None = None
+    let_in: frozenset[str] = frozenset()
+    """Places that a person lets in."""
+    leave_out: frozenset[str] = frozenset()
+    """Places that a person leaves out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What became of one memory."""
+
+    memory: Memory
+    approved: bool
+    reasons: tuple[str, ...]
+    """Why not; or `let_in` and what the rules had said."""
+    readings: Mapping[str, float]
+    """`loss` under the base and `canary_rise`, nats per token, where they were measured."""
+    note: str = ""
+    """What a reason refers to: the earlier memory, the number of origins, the reviewer's words."""
+
+
+def audit(
+    memories: Sequence[Memory],
+    base: Base,
+    config: AuditConfig,
+    *,
+    advance: Callable[[int], object] = int,
+) -> tuple[Finding, ...]:
+    """Judge memories.
+
+    Args:
+        memories: Oldest first.
+        base: The base that would learn from them.
+        config: Limits, and what people said.
+        advance: Told how many are judged; it may raise to stop. By default nobody is told.
+
+    Raises:
+        InputError: The reviewer who was asked for does not answer.
+    """
+    judge = _Judge(memories, base, config)
+    found: list[Finding] = []
+    for memory in memories:
+        found.append(judge.finding(memory))
+        advance(len(found))
+    return tuple(found)
+
+
+class _Judge:
+    """The rules, with what they know of all memories together."""
+
+    def __init__(self, memories: Sequence[Memory], base: Base, config: AuditConfig) -> None:
+        self._base, self._config = base, config
+        self._duplicates, self._campaigns = duplicates(memories), campaigns(memories)
+        self._influence = Influence(
+            base.model, base.encoder, seed=config.seed, seq_len=config.seq_len
+        )
+
+    def finding(self, memory: Memory) -> Finding:
+        """Ask every rule about one memory."""
+        reasons, readings = self._read(memory.text)
+        note = ""
+        if memory.place in self._duplicates:
+            reasons.append("duplicate")
+            note = f"says what {self._duplicates[memory.place]} says"
+        if memory.place in self._campaigns:
+            reasons.append("campaign")
+            note = f"shares a sentence with sessions of {self._campaigns[memory.place]} origins"
+        if any(pattern.search(memory.text) for pattern in _PRIVATE):
+            reasons.append("private")
+        if not reasons and self._config.reviewer is not None:
+            note = self._config.reviewer.objection(memory.text)
+            reasons += ["reviewer"] if note else []
+        if memory.place in self._config.leave_out:
+            reasons.append("left_out")
+        let_in = bool(reasons) and memory.place in self._config.let_in
+        return Finding(
+            memory=memory,
+            approved=let_in or not reasons,
+            reasons=(LET_IN, *reasons) if let_in else tuple(reasons),
+            readings=readings,
+            note=note,
+        )
+
+    def _read(self, text: str) -> tuple[list[str], dict[str, float]]:
+        """The gate's reasons for any chunk of the text, and what its influence is."""
+        rows = rows_of(text, self._base.encoder, seq_len=self._config.seq_len)
+        if sum(len(row) - 1 for row in rows) < TOKENS_MIN:
+            return ["too_short"], {}
+        reasons, carry = dict[str, None](), ""
+        for row in rows:
+            said = self._base.encoder.decode(list(row[1:]))
+            chunk = ChunkText(text=said, token_ids=row[1:], carry=carry)
+            reasons |= dict.fromkeys(should_gate_update(chunk, config=self._config.gate)[1])
+            carry = said
+        rise = self._influence.rise_nats(rows)
+        if not rise <= self._config.influence_nats_max:  # True for NaN.
+            reasons["canary_influence"] = None
+        readings = {"loss": loss_of(self._base.model, rows), "canary_rise": rise}
+        return list(reasons), readings
