@@ -65,7 +65,7 @@ class ModelSummary:
     """Why it cannot be used, as far as record and configuration tell; empty for a sound one."""
 
 
-def save_model(
+def save_model(  # noqa: PLR0913 (all that a model is)
     root: Path,
     model_id: str,
     *,

@@ -25,7 +25,9 @@ SCHEMA_VERSION: Final = 1
 RECORD_BYTES_MAX: Final = 1 << 18
 PROMOTIONS_MAX: Final = 100_000
 COMMITTED: Final = "committed"
-STATUSES: Final[Mapping[str, str]] = MappingProxyType({"promote": "promoted", "reject": "rejected"})
+PROMOTED: Final = "promoted"
+REJECTED: Final = "rejected"
+STATUSES: Final[Mapping[str, str]] = MappingProxyType({"promote": PROMOTED, "reject": REJECTED})
 """What an act makes of the model that it is about."""
 _FILE_NAME = re.compile(r"([0-9]{8})\.json")
 
@@ -85,6 +87,7 @@ def standing(records: Sequence[Promotion]) -> Standing:
             continue
         if decision.act == "rollback":
             earlier = earlier[:-1]
+            statuses.pop(current, None)  # It is a candidate again.
         elif decision.after != current:
             earlier.append(current)
         current = decision.after

@@ -211,6 +211,10 @@ class ChatRoom:
                 replayer = self.workshop.replayer(session)
             return revert(session, resolve(session, n), method=method, replayer=replayer)
 
+    def settings(self, session_id: str) -> ChatSettings:
+        """How a session learns and what guards it, for life; its base by its own name."""
+        return settings_of(open_session(self._root, TEXT, session_id))
+
     def learning(self, session_id: str) -> bool:
         """Whether the next message is learned from."""
         with self._held(session_id):

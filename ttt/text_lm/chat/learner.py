@@ -3,7 +3,7 @@
 Every chunk of a message is one guarded change, by the monitor's own loop. Nothing is kept here from
 one call to the next, so that a replay of the same message from the same state gives the same bytes.
 
-Shapes: N layers, H hidden.
+Shapes: N layers, H hidden, D width.
 """
 
 import threading
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ttt.changes.fast_state import FastState, FastWeights
 from ttt.core.base import Base
@@ -102,9 +104,17 @@ class Learner:
     Args:
         base: The frozen base.
         settings: How sessions learn and what guards them.
+        start_DD: Fast weights of a new session; None starts from none. The canary budget counts
+            from the bare base all the same.
     """
 
-    def __init__(self, base: Base, settings: ChatSettings) -> None:
+    def __init__(
+        self,
+        base: Base,
+        settings: ChatSettings,
+        *,
+        start_DD: Float[Tensor, "width width"] | None = None,
+    ) -> None:
         same = {name: getattr(settings, name) for name in _SAME}
         # The canary gradient serves a signal only, and costs as much as the probe.
         options = MonitorOptions(**same, enable_canary_grad=False, influence="off")
@@ -113,7 +123,8 @@ class Learner:
         self.signature = signature(base.model)
         self._monitor = Monitor(base, config)
         self._anchor = self._monitor.fast.anchor
-        self._start = replace(self._monitor.fast.state, reading=None)
+        bare = replace(self._monitor.fast.state, reading=None)
+        self._start = bare if start_DD is None else replace(bare, adapter_DD=start_DD)
         self._turn = threading.Lock()
 
     @property

@@ -29,6 +29,8 @@ class ChatSettings(Options):
     base: str = Field(default=CURRENT, min_length=1)
     """The frozen model: current (what was promoted last, at first starter-gru), starter-gru,
     starter-ssm, or a trained text model by its id."""
+    start: Literal["zero", "residual"] = "zero"
+    """Fast weights of a new session: none, or what a night has left with its base for them."""
     seed: int = Field(default=0, ge=0, lt=1 << 63)
     """Decides which canaries watch over the session."""
     context: Annotated[str, _LEARNING] = Field(default="linear+cache", min_length=1)

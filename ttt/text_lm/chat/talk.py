@@ -135,7 +135,8 @@ class Talk:
 
     def _start(self) -> None:
         if self.room.start(self.session_id, self._options.part(ChatSettings)):
-            self._log(f"New session {self.session_id} on {self._options.base}; /help shows more.")
+            base = self.room.settings(self.session_id).base
+            self._log(f"New session {self.session_id} on {base}; /help shows more.")
         else:
             self._log(f"Session {self.session_id} goes on.")
 

@@ -35,6 +35,7 @@ from ttt.text_lm.chat.options import ChatSettings
 from ttt.text_lm.chat.state import ChatState, decode_state, encode_state
 from ttt.text_lm.generation import Writer
 from ttt.text_lm.models import list_models
+from ttt.text_lm.start_weights import read_start_weights
 
 SETTINGS: Final = "chat"
 """The field of a session's first event that holds its settings."""
@@ -209,7 +210,12 @@ class TextWorkshop:
         return named_base(self._root, name)
 
     def _make_learner(self, settings: ChatSettings) -> Learner:
-        return Learner(self.base(settings.base), settings)
+        base = self.base(settings.base)
+        if settings.start == "zero":
+            return Learner(base, settings)
+        width = base.model.config.width
+        start_DD = read_start_weights(self._root, base.name, width=width)
+        return Learner(base, settings, start_DD=start_DD)
 
 
 def settings_of(session: Session) -> ChatSettings:

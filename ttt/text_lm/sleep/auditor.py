@@ -12,8 +12,9 @@ Every rule is asked about every memory, and every reason is kept:
     reviewer                  the configured reviewer objects
     left_out                  a person said so
 
-The gate's write stage (`ood_heavy_write`) is not asked: it stands for harm that is not measured, and
-here the harm is. A person may let a memory in whatever the rules say; that is recorded beside the reasons.
+The gate's write stage (`ood_heavy_write`) is not asked: it stands for harm that is not measured,
+and here the harm is. A person may let a memory in whatever the rules say; that is recorded beside
+the reasons.
 
 Not covered: a false statement in ordinary words from one or two sessions. No static rule sees it;
 the gates behind the training and the audit set measure what it does.

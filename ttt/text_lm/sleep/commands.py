@@ -8,7 +8,7 @@ from typing import Any, Final
 from ttt.branching.answers import Answer
 from ttt.store.promotions import Promotion, read_promotions, standing
 from ttt.text_lm.sleep.auditor import Finding
-from ttt.text_lm.sleep.night import Night, Progress, plain_finding, sleep
+from ttt.text_lm.sleep.night import Night, Progress, plain_finding, plain_residual, sleep
 from ttt.text_lm.sleep.options import (
     ManifestOptions,
     PromoteOptions,
@@ -65,6 +65,7 @@ def plain_night(night: Night) -> dict[str, object]:
             "reasons": list(verdict.reasons),
             "readings": dict(verdict.readings),
         },
+        "residual": plain_residual(night.residual),
     }
 
 
@@ -136,6 +137,12 @@ def _losses(night: Night) -> list[str]:
         f"{name} loss {before[name]:.4f} -> {after[name]:.4f} ({after[name] - before[name]:+.4f})"
         for name in before
     ]
+    if night.residual is not None:
+        kept = night.residual
+        lines.append(
+            f"residual of {kept.sessions} sessions, {kept.share:.3g} of it: memory loss "
+            f"{-kept.memory_fall:+.4f}, canary loss {kept.canary_rise:+.4f}"
+        )
     if night.verdict.allowed:
         command = f"ttt sleep promote --model_id {night.candidate_id}"
         return [*lines, f"candidate {night.candidate_id}: passes its gates; {command}"]

@@ -1,5 +1,6 @@
-"""What a candidate must show before it may become the base: losses on text that it was not
-trained on, before and after.
+"""What a candidate must show before it may become the base.
+
+Losses on text that it was not trained on, before and after:
 
     core      held-out windows of the core knowledge; may hardly rise
     memory    memories that were kept out of the training
@@ -119,7 +120,7 @@ def _rows(ids_T: np.ndarray, lengths_B: np.ndarray, vocab_size: int) -> tuple[Ro
     lengths: Sequence[int] = lengths_B.tolist()
     if not lengths or min(lengths) < 2 or sum(lengths) != len(ids_T):
         raise ValueError("its lengths do not add up")
-    if not (0 <= int(ids_T.min()) and int(ids_T.max()) < vocab_size):
+    if int(ids_T.min()) < 0 or int(ids_T.max()) >= vocab_size:
         raise ValueError(f"it holds ids outside of the vocabulary of {vocab_size}")
     ends = np.cumsum(lengths)[:-1]
     return tuple(tuple(part.tolist()) for part in np.split(ids_T, ends))

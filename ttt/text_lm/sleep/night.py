@@ -4,8 +4,8 @@ Nothing is written before the candidate is complete, and it is saved whole or no
 that is interrupted has never been. A candidate that fails its gates is saved too, marked by its
 manifest, because how it failed is what one wants to see; it cannot be promoted.
 
-Refuses: a base that is itself an unpromoted candidate only if it is named by hand; by default the
-current base is slept on, so that one night after the other goes on from what was promoted.
+By default the current base is slept on, so that one night after the other goes on from what was
+promoted, and never from a candidate that nobody has promoted.
 """
 
 import hashlib
@@ -42,8 +42,10 @@ from ttt.text_lm.sleep.gates import (
 from ttt.text_lm.sleep.harvest import Harvest, harvest
 from ttt.text_lm.sleep.influence import canary_rows
 from ttt.text_lm.sleep.options import SleepOptions
+from ttt.text_lm.sleep.residual import Residual, residual_of
 from ttt.text_lm.sleep.reviewer import Reviewer
 from ttt.text_lm.sleep.rows import Row, rows_of
+from ttt.text_lm.start_weights import RESIDUAL, encode_start_weights
 from ttt.text_lm.windows import Mixture, Source
 
 MANIFEST: Final = "sleep_manifest.json"
@@ -73,6 +75,8 @@ class Night:
     after: Losses | None = None
     verdict: Verdict | None = None
     """Of the gates; None after a dry run."""
+    residual: Residual | None = None
+    """A start for new sessions, where one was asked for and helps."""
 
     @property
     def approved(self) -> tuple[Finding, ...]:
@@ -113,6 +117,7 @@ def sleep(options: SleepOptions, *, progress: Progress) -> Night:
     night = _Training(base, options, findings, progress)
     candidate = night.train()
     before, after, verdict = night.judge(candidate)
+    residual = night.residual(candidate) if options.residual else None
     told = Night(
         base=name,
         harvest=found,
@@ -121,6 +126,7 @@ def sleep(options: SleepOptions, *, progress: Progress) -> Night:
         before=before,
         after=after,
         verdict=verdict,
+        residual=residual,
     )
     progress("saving", 0, 1)
     fisher, _ = fisher_over(candidate, Mixture(sources=(night.core,)), seed=options.seed)
@@ -140,6 +146,7 @@ def sleep(options: SleepOptions, *, progress: Progress) -> Night:
         extra={
             MANIFEST: strict_json.dumps(manifest, indent=2),
             HELD_OUT: encode_held_out(night.rows),
+            **({RESIDUAL: encode_start_weights(residual.adapter_DD)} if residual else {}),
         },
     )
     return told
@@ -179,6 +186,7 @@ def manifest_of(
             "readings": dict(night.verdict.readings),
             "limits": asdict(limits_of(options)),
         },
+        "residual": plain_residual(night.residual),
     }
 
 
@@ -192,6 +200,14 @@ def plain_finding(finding: Finding) -> dict[str, object]:
         "readings": dict(finding.readings),
         "note": finding.note,
     }
+
+
+def plain_residual(residual: Residual | None) -> dict[str, object] | None:
+    """A residual as JSON, without its weights."""
+    if residual is None:
+        return None
+    names = ("sessions", "share", "memory_fall", "canary_rise")
+    return {name: getattr(residual, name) for name in names}
 
 
 def limits_of(options: SleepOptions) -> GateLimits:
@@ -252,6 +268,7 @@ class _Training:
         self, base: Base, options: SleepOptions, findings: Sequence[Finding], progress: Progress
     ) -> None:
         self._base, self._options, self._progress = base, options, progress
+        self._findings = findings
         rows = _rows_by_memory(findings, base, options.seq_len)
         if len(rows) < MEMORIES_MIN:
             raise InputError(
@@ -295,6 +312,17 @@ class _Training:
         before = measure(self._base.model, self.rows, core_ratio=ratio)
         after = measure(candidate, self.rows, core_ratio=ratio)
         return before, after, gate_verdict(before, after, limits_of(self._options))
+
+    def residual(self, candidate: LanguageModel) -> Residual | None:
+        """What the sessions know beyond the candidate."""
+        self._progress("merging", 0, 1)
+        return residual_of(
+            self._options.artifacts_root,
+            self._findings,
+            candidate,
+            self.rows,
+            canary_rise_max=self._options.canary_rise_nats,
+        )
 
     def _core(self) -> Source:
         self._progress("encoding_corpus", 0, 1)

@@ -61,6 +61,9 @@ class SleepOptions(CommandOptions):
     importance: Annotated[float, _TRAINING] = Field(default=10.0, ge=0)
     """Weight of the pull back to the base, of each parameter in proportion to its Fisher
     information; 0 pulls none."""
+    residual: Annotated[bool, _TRAINING] = False
+    """Merge what the sessions' fast weights know beyond the candidate (TIES), as a start for new
+    sessions."""
     eval_batches: Annotated[int, _GATES] = Field(default=20, ge=1, le=10_000)
     """Batches of held-out core text that the gates measure on."""
     core_rise_nats: Annotated[float, _GATES] = Field(default=0.01, ge=0)

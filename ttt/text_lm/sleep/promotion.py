@@ -22,6 +22,7 @@ from ttt.monitors.setup import named_base
 from ttt.spine.change import ALLOWED, Check, Outcome, Receipt, Verdict
 from ttt.store.models import read_model_file
 from ttt.store.promotions import (
+    PROMOTED,
     Decision,
     Promotion,
     Standing,
@@ -30,7 +31,7 @@ from ttt.store.promotions import (
     resolved_base,
     standing,
 )
-from ttt.text_lm.models import show_model
+from ttt.text_lm.models import BUILT_IN, COMPLETED, show_model
 from ttt.text_lm.sleep.gates import HELD_OUT, GateLimits, decode_held_out, gate_verdict, measure
 from ttt.text_lm.sleep.night import CANDIDATE, MANIFEST
 
@@ -38,7 +39,8 @@ PROMOTE: Final = "promote"
 REJECT: Final = "reject"
 USE: Final = "use"
 ROLLBACK: Final = "rollback"
-REJECTED: Final = "rejected"
+MAY_BE_USED: Final = (COMPLETED, BUILT_IN, PROMOTED)
+"""Statuses of models that may become the current base without being measured against it."""
 
 
 def promote(root: Path, model_id: str, *, note: str = "") -> Promotion:
@@ -61,7 +63,7 @@ def promote(root: Path, model_id: str, *, note: str = "") -> Promotion:
     stands = standing(read_promotions(root))
     info = show_model(root, model_id)
     checks: list[Check] = [
-        lambda: _ruling("no_candidate", holds=info.status == CANDIDATE),
+        lambda: _ruling(f"is_{info.status}", holds=info.status == CANDIDATE),
         lambda: _ruling("not_from_current_base", holds=stands.current in info.parents),
     ]
     probes: list[Check] = [lambda: _gates_anew(root, model_id, stands.current)]
@@ -75,7 +77,7 @@ def use(root: Path, model_id: str, *, note: str = "") -> Promotion:
     name = resolved_base(root, model_id)
     info = show_model(root, name)
     checks: list[Check] = [
-        lambda: _ruling("unpromoted_candidate", holds=info.status not in (CANDIDATE, REJECTED)),
+        lambda: _ruling(f"is_{info.status}", holds=info.status in MAY_BE_USED),
         lambda: _ruling("current_already", holds=name != stands.current),
     ]
     wanted = _Wanted(root=root, act=USE, model_id=name, stands=stands, note=note)
@@ -104,7 +106,7 @@ def reject(root: Path, model_id: str, *, note: str = "") -> Promotion:
             outcome="committed" if holds else "refused",
             before=stands.current,
             after=stands.current,
-            reasons=() if holds else ("no_candidate",),
+            reasons=() if holds else (f"is_{status}",),
             note=note,
         ),
     )
@@ -129,8 +131,10 @@ def read_manifest(root: Path, model_id: str) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """A switch that somebody asked for. It is the journal of its own attempt: the receipt that it
-    is given becomes the record, and the record of a committed one is the switch."""
+    """A switch that somebody asked for, and the journal of its own attempt.
+
+    The receipt that it is given becomes the record; the record of a committed one is the switch.
+    """
 
     root: Path
     act: str

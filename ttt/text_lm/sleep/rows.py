@@ -9,8 +9,10 @@ Shapes: B rows, S input tokens, N predicted positions.
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from ttt.core.model import LanguageModel
+from ttt.core.model import LanguageModel, adapt
 from ttt.core.objective import Examples
 from ttt.core.tokens import BOS_ID, PAD_ID, TextEncoder
 
@@ -51,12 +53,19 @@ def examples_of(rows: Sequence[Row]) -> Examples:
 
 
 @torch.no_grad()
-def loss_of(model: LanguageModel, rows: Sequence[Row], *, batch_size: int = 16) -> float:
+def loss_of(
+    model: LanguageModel,
+    rows: Sequence[Row],
+    *,
+    adapter_DD: Float[Tensor, "width width"] | None = None,
+    batch_size: int = 16,
+) -> float:
     """Mean loss over all predicted tokens, nats.
 
     Args:
         model: In whatever mode.
         rows: At least one.
+        adapter_DD: Fast weights to read them under.
         batch_size: Rows that are read at once.
     """
     nats, tokens = 0.0, 0
@@ -64,7 +73,7 @@ def loss_of(model: LanguageModel, rows: Sequence[Row], *, batch_size: int = 16) 
         examples = examples_of(rows[start : start + batch_size])
         features_BSD, _ = model.features(examples.inputs_BS)
         features_ND = features_BSD.flatten(0, 1)[examples.positions_N]
-        logits_NV = (features_ND @ model.head_VD.T).float()
+        logits_NV = (adapt(features_ND, adapter_DD) @ model.head_VD.T).float()
         nats += float(
             torch.nn.functional.cross_entropy(logits_NV, examples.targets_N, reduction="sum")
         )
