@@ -18,6 +18,7 @@ from ttt.store.blobs import BlobRef, read_blob
 from ttt.store.commits import Commit
 from ttt.store.domains import DOMAINS, Domain, session_folder, sessions_folder
 from ttt.store.fsck import fsck
+from ttt.store.promotions import read_promotions
 from ttt.store.reviews import read_reviews
 from ttt.store.session_list import list_sessions
 from ttt.store.session_runs import list_session_runs, read_session_run_file
@@ -45,6 +46,7 @@ def picture(root: Path, *, fscked: bool = True) -> Picture:
     trainings = {one: read_request(root, one) for one in layout.saved_ids(root / "text_training")}
     shown: dict[str, Any] = {
         "base": _base(root),
+        "promotions": [(one.n, one.decision) for one in read_promotions(root)],
         "trainings": {one: options for one, options in trainings.items() if options is not None},
     }
     for domain in DOMAINS.values():

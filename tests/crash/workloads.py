@@ -20,6 +20,7 @@ from ttt.store.blobs import blob_path, read_blob, ref_of
 from ttt.store.commits import Place
 from ttt.store.domains import NANO, commits_folder
 from ttt.store.gc import collect
+from ttt.store.promotions import FIRST_BASE, Decision, append_promotion
 from ttt.store.repair import repair
 from ttt.store.reviews import Review, put_review
 from ttt.store.session_runs import save_session_run
@@ -155,6 +156,17 @@ def training() -> Request:
     )
 
 
+def promotion(model_id: str, *, before: str = FIRST_BASE) -> Request:
+    """The decision alone: what it is about was measured before it is written."""
+    said = Decision(
+        act="promote", model_id=model_id, outcome="committed", before=before, after=model_id
+    )
+    return Request(
+        do=lambda root: append_promotion(root, said),
+        shows=lambda picture: said in [decision for _, decision in picture["promotions"]],
+    )
+
+
 def copied_by_hand() -> Request:
     """Somebody restores a state that was lost, and waits for no disk."""
 
@@ -216,6 +228,12 @@ WORKLOADS = (
     ),
     Workload(name="repair", before=(*TAUGHT, rot(2)), requests=(mend(to=1),), in_steps=True),
     Workload(name="training", requests=(training(),)),
+    Workload(name="promotion", requests=(promotion("one"),)),
+    Workload(
+        name="another promotion",
+        before=(create(), promotion("one")),
+        requests=(promotion("two", before="one"),),
+    ),
     Workload(name="base", before=(create("bob"),), requests=(base(BASES[0]),)),
     Workload(
         name="another base", before=(base(BASES[0]),), requests=(base(BASES[1]),), in_steps=True

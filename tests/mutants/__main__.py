@@ -27,6 +27,7 @@ import pytest
 from tests.mutants.catalogue import MUTANTS, Mutant
 from tests.mutants.chat import CHAT_MUTANTS
 from tests.mutants.crash import CRASH_MUTANTS
+from tests.mutants.sleep import SLEEP_MUTANTS
 from tests.mutants.store import STORE_MUTANTS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -124,7 +125,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     for name in PRELOADED:
         importlib.import_module(name)
     verdicts = {}
-    for mutant in (*MUTANTS, *CHAT_MUTANTS, *STORE_MUTANTS, *CRASH_MUTANTS):
+    for mutant in (*MUTANTS, *CHAT_MUTANTS, *SLEEP_MUTANTS, *STORE_MUTANTS, *CRASH_MUTANTS):
         if all(word in mutant.name for word in options.words):
             verdicts[mutant.name] = reason = verdict_on(mutant)
             sys.stdout.write(f"{reason or 'caught'}: {mutant.name}\n")

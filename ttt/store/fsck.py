@@ -1,9 +1,9 @@
 """Is everything in the tree as it was written? Every byte that counts is read and verified.
 
 Covered: every commit (its digest, its place, its link), every blob, tags, the last review of each
-commit, runs, models, trainings (what was asked, what they read, their states) and the base. Views
-are compared with what they derive from and only counted: they are no authority, and the next
-opening writes them anew. Not covered: somebody who forges a whole history with right digests, since
+commit, runs, models, trainings (what was asked, what they read, their states), the base, and every
+decision about which model is the current base. Views are compared with what they derive from and
+only counted: they are no authority, and the next opening writes them anew. Not covered: somebody who forges a whole history with right digests, since
 no secret is involved. Nothing is changed; `repair.py` does that.
 """
 
@@ -20,6 +20,7 @@ from ttt.store import (
     checkpoints,
     layout,
     models,
+    promotions,
     records,
     runs,
     session_runs,
@@ -74,6 +75,7 @@ def fsck(root: Path) -> FsckReport:
         if sizes.get(ref.sha256, ref.size if ref.sha256 in found.rotten else -1) != ref.size:
             found.add(owner, f"blob {ref.sha256} of {ref.size} bytes is not there")
     _check_requests(root, found)
+    _check_promotions(root, found)
     folders = sum(_check_folder(*one, found) for one in _saved_folders(root, found))
     named = {ref.sha256 for ref in (*found.needed, *found.welcome)}
     return FsckReport(
@@ -136,6 +138,13 @@ def _check_requests(root: Path, found: Found) -> None:
             trainings.read_request(root, model_id)
         except (CorruptArtifactError, StorageError) as error:
             found.add(f"training {model_id}", str(error))
+
+
+def _check_promotions(root: Path, found: Found) -> None:
+    try:
+        promotions.read_promotions(root)
+    except (CorruptArtifactError, StorageError) as error:
+        found.add(str(layout.promotions(root)), str(error))
 
 
 def _check_folder(folder: Path, kind: str, record_name: str, found: Found) -> int:

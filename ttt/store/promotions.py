@@ -137,6 +137,8 @@ def resolved_base(root: Path, name: str) -> str:
 def append_promotion(root: Path, decision: Decision) -> Promotion:
     """Write a decision down; if it switches the base, this is the moment.
 
+    The decision that was written down last is not written down twice.
+
     Raises:
         BusyError: Somebody else has decided since `decision.before` was read.
         ConfigError: There are too many records, or the note is too long.
@@ -151,6 +153,9 @@ def append_promotion(root: Path, decision: Decision) -> Promotion:
         if numbers:
             newest, prev = _read(root, numbers[-1])
             current = newest.decision.after
+            if newest.decision == decision:  # Asked again: the answer may have been lost.
+                _sync(root)
+                return newest
         if current != decision.before:
             raise _decided_meanwhile(current)
         if n >= PROMOTIONS_MAX:
@@ -168,6 +173,13 @@ def append_promotion(root: Path, decision: Decision) -> Promotion:
                 raise _decided_meanwhile(current_base(root)) from error
             raise
     return promotion
+
+
+def _sync(root: Path) -> None:
+    """Make the name of the newest record durable, which a failed attempt may not have done."""
+    folder = layout.promotions(root)
+    with _files.storage_errors("sync", folder):
+        _files.sync_folder(folder)
 
 
 def _decided_meanwhile(current: str) -> BusyError:

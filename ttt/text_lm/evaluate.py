@@ -110,19 +110,22 @@ def held_out_losses(
     return figures
 
 
-def fisher_over(model: LanguageModel, data: Mixture, *, seed: int) -> tuple[Fisher, int]:
+def fisher_over(
+    model: LanguageModel, data: Mixture, *, seed: int, tokens_min: int = FISHER_TOKENS_MIN
+) -> tuple[Fisher, int]:
     """Fisher factors over random training windows, and over how many tokens they were taken.
 
     Args:
         model: Trained.
         data: What it was trained on.
         seed: Decides which windows are drawn.
+        tokens_min: Over at least so many.
     """
     generator = np.random.default_rng([seed, FISHER_TOKENS_MIN])
     features: list[torch.Tensor] = []
     count = 0
     with torch.no_grad():
-        while count < FISHER_TOKENS_MIN:
+        while count < tokens_min:
             tokens_BL = torch.from_numpy(data.draw(BATCH, generator)).to(model.head_VD.device)
             features.append(model.features(tokens_BL)[0].flatten(0, 1))
             count += len(features[-1])

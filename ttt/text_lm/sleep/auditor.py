@@ -30,7 +30,6 @@ from ttt.core.gate import ChunkText, GateConfig, should_gate_update
 from ttt.text_lm.sleep.harvest import Memory
 from ttt.text_lm.sleep.influence import Influence
 from ttt.text_lm.sleep.likeness import campaigns, duplicates
-from ttt.text_lm.sleep.reviewer import Reviewer
 from ttt.text_lm.sleep.rows import loss_of, rows_of
 
 LET_IN: Final = "let_in"
@@ -55,7 +54,8 @@ class AuditConfig:
     influence_nats_max: float = 0.01
     """Largest rise of the mean canary loss after training on a memory alone."""
     gate: GateConfig = field(default_factory=GateConfig)
-    reviewer: Reviewer | None = None
+    objection: Callable[[str], str] | None = None
+    """Asks a reviewer about a text: why it is rejected, or nothing (`Reviewer.objection`)."""
     let_in: frozenset[str] = frozenset()
     """Places that a person lets in."""
     leave_out: frozenset[str] = frozenset()
@@ -124,8 +124,8 @@ class _Judge:
             note = f"shares a sentence with sessions of {self._campaigns[memory.place]} origins"
         if any(pattern.search(memory.text) for pattern in _PRIVATE):
             reasons.append("private")
-        if not reasons and self._config.reviewer is not None:
-            note = self._config.reviewer.objection(memory.text)
+        if not reasons and self._config.objection is not None:
+            note = self._config.objection(memory.text)
             reasons += ["reviewer"] if note else []
         if memory.place in self._config.leave_out:
             reasons.append("left_out")

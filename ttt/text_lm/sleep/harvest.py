@@ -67,6 +67,9 @@ def harvest(root: Path, *, model_signature: str, sessions_limit: int, max_memori
     seen: set[str] = set()
     columns: list[list[Memory]] = []
     for summary in ours[:sessions_limit]:
+        if summary.damage:
+            damaged.append(f"{summary.session_id}: {summary.damage}")
+            continue
         try:
             turns = list(read_turns(root, summary.session_id))
         except TTTError as error:

@@ -129,7 +129,12 @@ def sleep(options: SleepOptions, *, progress: Progress) -> Night:
         residual=residual,
     )
     progress("saving", 0, 1)
-    fisher, _ = fisher_over(candidate, Mixture(sources=(night.core,)), seed=options.seed)
+    fisher, _ = fisher_over(
+        candidate,
+        Mixture(sources=(night.core,)),
+        seed=options.seed,
+        tokens_min=options.fisher_tokens,
+    )
     manifest = manifest_of(told, options, held_out=night.held_out_places)
     models.save_model(
         root,
@@ -228,14 +233,15 @@ def _audited(
         raise ConfigError(
             f"There is no memory {unknown[0]!r} in this harvest; --dry_run lists them."
         )
-    reviewer = None
+    objection = None
     if options.reviewer_url:
         reviewer = Reviewer(url=options.reviewer_url, model=options.reviewer_model)
+        objection = reviewer.objection
     config = AuditConfig(
         seed=options.seed,
         seq_len=options.seq_len,
         influence_nats_max=options.influence_nats,
-        reviewer=reviewer,
+        objection=objection,
         let_in=frozenset(options.let_in),
         leave_out=frozenset(options.leave_out),
     )

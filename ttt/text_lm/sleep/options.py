@@ -61,6 +61,8 @@ class SleepOptions(CommandOptions):
     importance: Annotated[float, _TRAINING] = Field(default=10.0, ge=0)
     """Weight of the pull back to the base, of each parameter in proportion to its Fisher
     information; 0 pulls none."""
+    fisher_tokens: Annotated[int, _TRAINING] = Field(default=100_000, ge=1_000, le=10_000_000)
+    """Core tokens over which the candidate's curvature is taken, for the rule kfac."""
     residual: Annotated[bool, _TRAINING] = False
     """Merge what the sessions' fast weights know beyond the candidate (TIES), as a start for new
     sessions."""

@@ -11,7 +11,7 @@ same on another. New sessions start on the new base with empty fast weights, or 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ttt.changes.plastic_state import PlasticHolder
 from ttt.changes.promotion import BaseChoice, switch_base
@@ -186,7 +186,8 @@ def _ruling(reason: str, *, holds: bool) -> Verdict:
 
 def _gates_anew(root: Path, model_id: str, base: str) -> Verdict:
     """Measure the candidate's gates on the rows that were saved with it."""
-    limits = GateLimits(**_mapping(_mapping(read_manifest(root, model_id)["gate"])["limits"]))
+    gate: Any = read_manifest(root, model_id)["gate"]
+    limits = GateLimits(**gate["limits"])
     old, new = named_base(root, base), named_base(root, model_id)
     rows = decode_held_out(
         read_model_file(root, model_id, HELD_OUT),
@@ -196,8 +197,3 @@ def _gates_anew(root: Path, model_id: str, base: str) -> Verdict:
     before = measure(old.model, rows, core_ratio=limits.core_ratio)
     after = measure(new.model, rows, core_ratio=limits.core_ratio)
     return gate_verdict(before, after, limits)
-
-
-def _mapping(value: object) -> dict[str, float]:
-    assert isinstance(value, dict), "as the night wrote it, under a digest"
-    return value
