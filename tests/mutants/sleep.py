@@ -27,8 +27,8 @@ SLEEP_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an influence that is no number is let through",
         path="ttt/text_lm/sleep/auditor.py",
-        old="        if not rise <= self._config.influence_nats_max:  # True for NaN.",
-        new="        if rise > self._config.influence_nats_max:",
+        old="        if excess <= self._config.influence_nats_max:  # False for NaN.",
+        new="        if not excess > self._config.influence_nats_max:",
         test=AUDIT + "test_an_influence_that_is_no_number_is_an_objection",
     ),
     Mutant(
@@ -91,8 +91,8 @@ SLEEP_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a session says that its base is whichever is current",
         path="ttt/text_lm/chat/conversation.py",
-        old='            SETTINGS: {**settings.model_dump(mode="json"), "base": learner.base.name},',
-        new='            SETTINGS: settings.model_dump(mode="json"),',
+        old='"base": learner.base.name},',
+        new='"base": settings.base},',
         test=SWITCH + "test_new_sessions_start_on_the_new_base_and_old_ones_stay",
     ),
 )

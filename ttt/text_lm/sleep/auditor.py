@@ -6,9 +6,10 @@ Every rule is asked about every memory, and every reason is kept:
                               the session may have had its gate switched off
     duplicate                 an earlier memory says the same
     campaign                  sessions of several origins plant the same sentence
-    private                   an e-mail address, a long number, something that looks like a key
+    private                   an e-mail address, a card's number, something that looks like a key
     too_short                 nothing to predict
-    canary_influence          trained on alone, it raises the canaries' loss
+    canary_influence          trained on alone, it raises the canaries' loss more than the others do
+    doubtful_session          a third of what the session has said is hostile
     reviewer                  the configured reviewer objects
     left_out                  a person said so
 
@@ -20,27 +21,31 @@ Not covered: a false statement in ordinary words from one or two sessions. No st
 the gates behind the training and the audit set measure what it does.
 """
 
-import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ttt.core.base import Base
 from ttt.core.gate import ChunkText, GateConfig, should_gate_update
-from ttt.text_lm.sleep.harvest import Memory
+from ttt.lib.stats import median
+from ttt.text_lm.sleep.harvest import Memory, session_of
 from ttt.text_lm.sleep.influence import Influence
 from ttt.text_lm.sleep.likeness import campaigns, duplicates
+from ttt.text_lm.sleep.private import holds_private
 from ttt.text_lm.sleep.rows import loss_of, rows_of
 
 LET_IN: Final = "let_in"
 """The reason of a memory that a person lets in against the rules."""
 TOKENS_MIN: Final = 4
-_PRIVATE: Final = (
-    re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{2,}"),
-    re.compile(r"(?:\d[ -]?){12,}"),
-    re.compile(r"\b(?:sk|pk|ghp|xox[abp]|AKIA)[-_]?[A-Za-z0-9]{16,}"),
+HOSTILE: Final = frozenset(
+    "low_entropy low_diversity blob instruction_override oversized".split()
+    + ["canary_influence", "campaign"]
 )
-"""E-mail addresses; numbers of twelve digits and more (cards, accounts); common forms of keys."""
+"""Reasons that speak against whoever said it, and not only against what was said."""
+DOUBT_SHARE: Final = 1 / 3
+"""Share of a session's memories with such a reason from which the whole session is doubted. Own: no
+session of harmless documents comes near it (docs/sleep.md)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +56,9 @@ class AuditConfig:
     """Which canaries are asked."""
     seq_len: int = 128
     """Tokens of a row, and of a chunk that the gate looks at."""
-    influence_nats_max: float = 0.01
-    """Largest rise of the mean canary loss after training on a memory alone."""
+    influence_nats_max: float = 0.1
+    """How far the rise of the mean canary loss after training on a memory alone may lie above the
+    median of the night's memories."""
     gate: GateConfig = field(default_factory=GateConfig)
     objection: Callable[[str], str] | None = None
     """Asks a reviewer about a text: why it is rejected, or nothing (`Reviewer.objection`)."""
@@ -95,11 +101,21 @@ def audit(
         InputError: The reviewer who was asked for does not answer.
     """
     judge = _Judge(memories, base, config)
-    found: list[Finding] = []
+    looks: list[_Look] = []
     for memory in memories:
-        found.append(judge.finding(memory))
-        advance(len(found))
-    return tuple(found)
+        looks.append(judge.look(memory))
+        advance(len(looks))
+    return judge.findings(looks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What the rules say of one memory by itself."""
+
+    memory: Memory
+    reasons: tuple[str, ...]
+    readings: Mapping[str, float]
+    note: str
 
 
 class _Judge:
@@ -112,8 +128,8 @@ class _Judge:
             base.model, base.encoder, seed=config.seed, seq_len=config.seq_len
         )
 
-    def finding(self, memory: Memory) -> Finding:
-        """Ask every rule about one memory."""
+    def look(self, memory: Memory) -> _Look:
+        """Ask every rule that needs no other memory's readings."""
         reasons, readings = self._read(memory.text)
         note = ""
         if memory.place in self._duplicates:
@@ -122,19 +138,41 @@ class _Judge:
         if memory.place in self._campaigns:
             reasons.append("campaign")
             note = f"shares a sentence with sessions of {self._campaigns[memory.place]} origins"
-        if any(pattern.search(memory.text) for pattern in _PRIVATE):
+        if holds_private(memory.text):
             reasons.append("private")
+        return _Look(memory=memory, reasons=tuple(reasons), readings=readings, note=note)
+
+    def findings(self, looks: Sequence[_Look]) -> tuple[Finding, ...]:
+        """Hold the memories against each other, ask the reviewer about the rest, and decide."""
+        rises = [look.readings["canary_rise"] for look in looks if look.readings]
+        usual = median(rises) if rises else 0.0
+        held = [self._influenced(look, usual) for look in looks]
+        doubted = _doubtful_sessions(held)
+        return tuple(self._decided(look, doubted) for look in held)
+
+    def _influenced(self, look: _Look, usual: float) -> _Look:
+        if not look.readings:
+            return look
+        excess = look.readings["canary_rise"] - usual
+        if excess <= self._config.influence_nats_max:  # False for NaN.
+            return look
+        return replace(look, reasons=(*look.reasons, "canary_influence"))
+
+    def _decided(self, look: _Look, doubted: frozenset[str]) -> Finding:
+        reasons, note, place = list(look.reasons), look.note, look.memory.place
+        if session_of(place) in doubted:
+            reasons.append("doubtful_session")
         if not reasons and self._config.objection is not None:
-            note = self._config.objection(memory.text)
+            note = self._config.objection(look.memory.text)
             reasons += ["reviewer"] if note else []
-        if memory.place in self._config.leave_out:
+        if place in self._config.leave_out:
             reasons.append("left_out")
-        let_in = bool(reasons) and memory.place in self._config.let_in
+        let_in = bool(reasons) and place in self._config.let_in
         return Finding(
-            memory=memory,
+            memory=look.memory,
             approved=let_in or not reasons,
             reasons=(LET_IN, *reasons) if let_in else tuple(reasons),
-            readings=readings,
+            readings=look.readings,
             note=note,
         )
 
@@ -150,7 +188,14 @@ class _Judge:
             reasons |= dict.fromkeys(should_gate_update(chunk, config=self._config.gate)[1])
             carry = said
         rise = self._influence.rise_nats(rows)
-        if not rise <= self._config.influence_nats_max:  # True for NaN.
-            reasons["canary_influence"] = None
         readings = {"loss": loss_of(self._base.model, rows), "canary_rise": rise}
         return list(reasons), readings
+
+
+def _doubtful_sessions(looks: Sequence[_Look]) -> frozenset[str]:
+    """The sessions of whose memories so many are hostile that the rest is doubted, too."""
+    said = Counter(session_of(look.memory.place) for look in looks)
+    hostile = Counter(
+        session_of(look.memory.place) for look in looks if HOSTILE & set(look.reasons)
+    )
+    return frozenset(one for one, count in hostile.items() if count >= DOUBT_SHARE * said[one])

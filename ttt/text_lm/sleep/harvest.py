@@ -32,6 +32,11 @@ class Memory:
     text: str
 
 
+def session_of(place: str) -> str:
+    """The session of a memory's place."""
+    return place.rpartition(":")[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Harvest:
     """What was found."""

@@ -38,8 +38,9 @@ class SleepOptions(CommandOptions):
     """Memories (SESSION:COMMIT) that a person lets in whatever the auditor says."""
     leave_out: Annotated[tuple[str, ...], _AUDIT] = ()
     """Memories (SESSION:COMMIT) that a person leaves out."""
-    influence_nats: Annotated[float, _AUDIT] = Field(default=0.01, ge=0)
-    """Largest rise of the mean canary loss when a memory alone is trained on, nats per token."""
+    influence_nats: Annotated[float, _AUDIT] = Field(default=0.1, ge=0)
+    """How far the canary loss may rise above what the night's memories usually do to it, when one
+    of them alone is trained on, nats per token."""
     reviewer_url: Annotated[str, _AUDIT] = ""
     """Base address of an OpenAI-compatible service that may reject memories, too; empty asks
     nobody."""

@@ -28,6 +28,7 @@ from ttt.store.domains import TEXT
 from ttt.store.sessions import open_session
 from ttt.text_lm.sleep.auditor import Finding
 from ttt.text_lm.sleep.gates import HeldOut
+from ttt.text_lm.sleep.harvest import session_of
 from ttt.text_lm.sleep.rows import loss_of
 from ttt.text_lm.start_weights import ADAPTER
 
@@ -93,9 +94,9 @@ def residual_of(
 def lenders(findings: Sequence[Finding]) -> list[str]:
     """The sessions that may lend their adapters, by id."""
     harmless = {"duplicate", "left_out"}
-    lend = {one.memory.place.rpartition(":")[0] for one in findings if one.approved}
+    lend = {session_of(one.memory.place) for one in findings if one.approved}
     doubted = {
-        one.memory.place.rpartition(":")[0]
+        session_of(one.memory.place)
         for one in findings
         if not one.approved and not set(one.reasons) <= harmless
     }
