@@ -3,8 +3,8 @@
 Covered: every commit (its digest, its place, its link), every blob, tags, the last review of each
 commit, runs, models, trainings (what was asked, what they read, their states), the base, and every
 decision about which model is the current base. Views are compared with what they derive from and
-only counted: they are no authority, and the next opening writes them anew. Not covered: somebody who
-forges a whole history with right digests, since no secret is involved. Nothing is changed;
+only counted: they are no authority, and the next opening writes them anew. Not covered: somebody
+who forges a whole history with right digests, since no secret is involved. Nothing is changed;
 `repair.py` does that.
 """
 

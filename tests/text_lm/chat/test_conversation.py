@@ -147,6 +147,25 @@ def test_with_the_gate_off_the_same_text_is_learned(room):
     assert say(room, HOSTILE)[-1].data["type"] == "update"
 
 
+def test_what_harms_the_canaries_is_undone(room):
+    """Taken whole, with a rate that no text can bear."""
+    new(room, safety_mode="gate_rollback", optimizer="sgd", lr=500.0)
+    before = room._opened("ada").prepared.state.fast.fingerprint()
+    done = say(room, LOVELACE[0])[-1].data
+    assert done["type"] == "reverted"
+    assert set(done["reasons"]) & {"canary_rise", "drift_budget"}
+    assert room._opened("ada").prepared.state.fast.fingerprint() == before
+
+
+@pytest.mark.parametrize("budget", [0.0, 0.01, 0.05])
+def test_every_message_stays_within_the_budget(room, budget):
+    new(room, budget_nats=budget, enable_gate=False, lr=5.0)
+    learner = room.workshop.learner(room.settings("ada"))
+    for text in (*LOVELACE, HOSTILE, "la " * 60, *LOVELACE):
+        say(room, text)
+        assert learner.drift_nats(room._opened("ada").prepared) <= budget + 1e-4
+
+
 def test_a_phrase_that_is_split_over_two_messages_is_seen(room):
     new(room)
     first, second = HOSTILE.split(" instructions ")

@@ -39,8 +39,8 @@ LET_IN: Final = "let_in"
 """The reason of a memory that a person lets in against the rules."""
 TOKENS_MIN: Final = 4
 HOSTILE: Final = frozenset(
-    "low_entropy low_diversity blob instruction_override oversized".split()
-    + ["canary_influence", "campaign"]
+    {"low_entropy", "low_diversity", "blob", "instruction_override", "oversized"}
+    | {"canary_influence", "campaign"}
 )
 """Reasons that speak against whoever said it, and not only against what was said."""
 DOUBT_SHARE: Final = 1 / 3
