@@ -43,6 +43,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "ttt_ssm_nano.phase1_branching_muon:main",
             "Sessions that learn a plant online, and git for them.",
         ),
+        "serve": (
+            "ttt.ui.serve:main",
+            "Serve the API and the dashboard on this machine.",
+        ),
         "fsck": (
             "ttt.branching.fsck_command:main",
             "Verify every byte of the artifact tree.",

@@ -49,6 +49,25 @@ def write_output(path: Path, data: bytes) -> None:
     _files.write_atomic(path, data, tmp=path.parent, once=False, mode=old_mode)
 
 
+def write_secret(path: Path, data: bytes) -> None:
+    """Write a file that only its owner can read; the folder is made for the owner alone.
+
+    Raises:
+        ConfigError: Something other than a file stands there.
+        StorageError: The disk refused.
+    """
+    with _files.storage_errors("create", path.parent):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_place(path)
+    _files.write_atomic(path, data, tmp=path.parent, once=False, mode=0o600)
+
+
+def remove_secret(path: Path) -> None:
+    """Remove what `write_secret` wrote; one that is gone is no error."""
+    with _files.storage_errors("remove", path):
+        path.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def growing_output(path: Path) -> Iterator[GrowingFile]:
     """Write an output file of any length piece by piece, whole or not at all.

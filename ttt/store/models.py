@@ -184,6 +184,12 @@ def list_models(root: Path) -> tuple[ModelSummary, ...]:
     return tuple(_summary(layout.text_model(root, one), one) for one in ids)
 
 
+def list_model_ids(root: Path) -> tuple[str, ...]:
+    """The ids of all models; whether one is damaged shows when it is read."""
+    layout.check_format(root)
+    return layout.saved_ids(layout.text_models(root))
+
+
 def remove_model(
     root: Path, model_id: str, *, needed_by: Callable[[], Sequence[str]]
 ) -> tuple[Path, ...]:

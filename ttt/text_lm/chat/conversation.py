@@ -30,6 +30,7 @@ from ttt.branching.revert import Method, Reverted, revert
 from ttt.errors import BusyError, NotFoundError
 from ttt.store.blobs import read_blob
 from ttt.store.domains import TEXT
+from ttt.store.promotions import resolved_base
 from ttt.store.sessions import (
     Draft,
     Session,
@@ -45,6 +46,7 @@ from ttt.text_lm.chat.options import ChatSettings, SayOptions
 from ttt.text_lm.chat.receipts import record
 from ttt.text_lm.chat.state import ChatState, encode_state
 from ttt.text_lm.chat.workshop import SETTINGS, TextReplayer, TextWorkshop, settings_of
+from ttt.text_lm.generation import Writer
 
 LEARNING = "learning"
 """The event that switches learning, and its field."""
@@ -126,13 +128,16 @@ class ChatRoom:
             return True
         return False
 
-    def send(self, session_id: str, text: str, options: SayOptions) -> Iterator[ChatEvent]:
+    def send(
+        self, session_id: str, text: str, options: SayOptions, *, may_learn: bool = True
+    ) -> Iterator[ChatEvent]:
         """Read, learn, answer and keep one message; checked at the call, done as it is iterated.
 
         Args:
             session_id: The session.
             text: The message.
             options: How it is answered.
+            may_learn: False only reads this one message, whatever the session's switch says.
 
         Yields:
             One receipt, the pieces of the answer, and `done` once the message is kept.
@@ -147,9 +152,11 @@ class ChatRoom:
             StorageError: The disk refused; nothing is kept, and the message can be sent again.
         """
         check_message(text)
-        return self._send(session_id, text, options)
+        return self._send(session_id, text, options, may_learn)
 
-    def _send(self, session_id: str, text: str, options: SayOptions) -> Iterator[ChatEvent]:
+    def _send(
+        self, session_id: str, text: str, options: SayOptions, may_learn: bool
+    ) -> Iterator[ChatEvent]:
         with self._held(session_id):
             here = self._opened(session_id)
             known = here.session.head
@@ -159,11 +166,11 @@ class ChatRoom:
             before, model = here.prepared.state, here.learner.base.model
             drawn = drawing(options, vocab_size=model.config.vocab_size, chunk=before.chunks)
             spoken = as_spoken(before.carry, text)
-            taken = here.learner.take(here.prepared, spoken, learning=here.learning)
+            learning = here.learning and may_learn
+            taken = here.learner.take(here.prepared, spoken, learning=learning)
             told = record(taken)
             yield ChatEvent(kind="receipt", data=told)
-            with self._all:
-                writer = self.workshop.writer(here.learner.base.name)
+            writer = self.writer(here.learner.base.name)
             answer = Answer(drawn, writer=writer, learner=here.learner, taken=taken)
             try:
                 for piece in answer:
@@ -173,7 +180,7 @@ class ChatRoom:
                 after = answer.after(taken.state)
                 lesson = ChatLesson(
                     text=spoken,
-                    learning=here.learning,
+                    learning=learning,
                     first_chunk=before.chunks,
                     before=point_of(before),
                     after=point_of(after),
@@ -214,6 +221,15 @@ class ChatRoom:
     def settings(self, session_id: str) -> ChatSettings:
         """How a session learns and what guards it, for life; its base by its own name."""
         return settings_of(open_session(self._root, TEXT, session_id))
+
+    def writer(self, base: str) -> Writer:
+        """What continues texts with a frozen base; made once, shared by all threads.
+
+        Raises:
+            NotFoundError: There is no such base.
+        """
+        with self._all:
+            return self.workshop.writer(resolved_base(self._root, base))
 
     def learning(self, session_id: str) -> bool:
         """Whether the next message is learned from."""

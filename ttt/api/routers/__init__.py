@@ -1,0 +1,1 @@
+"""One router for each domain; what they share stands above."""

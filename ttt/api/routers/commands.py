@@ -1,0 +1,88 @@
+"""A room's commands as routes: the same function, options and answer as on the command line."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeAlias
+
+from fastapi import APIRouter, Query, Request
+from fastapi.params import Path as PathParameter
+from starlette.responses import Response
+
+from ttt.api.bodies import body_of, options_of
+from ttt.api.problems import Problem
+from ttt.api.replies import reply
+from ttt.api.service import Here, Service
+from ttt.branching.answers import Answer
+from ttt.lib.options import CommandOptions, Options
+
+Run: TypeAlias = Callable[[Any, Service], Answer]
+SessionId = Annotated[
+    str, PathParameter(description="The session.", examples=["ada"], max_length=200)
+]
+PROBLEMS: Mapping[int | str, dict[str, Any]] = {
+    401: {"model": Problem, "description": "No token, or a wrong one."},
+    404: {"model": Problem, "description": "There is no such thing."},
+    409: {"model": Problem, "description": "Its state does not allow it; look again."},
+    422: {"model": Problem, "description": "A value is missing or outside of its range."},
+    507: {"model": Problem, "description": "The disk is full; nothing was kept."},
+}
+"""How requests fail, for the documentation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A route that runs one command."""
+
+    method: str
+    path: str
+    options: type[CommandOptions]
+    run: Run
+    status: int = 200
+    rename: Mapping[str, str] = field(default_factory=dict)
+    """Fields of the options that stand in the path under another name."""
+
+    @property
+    def placed(self) -> dict[str, str]:
+        """Each name in the path, and the field of the options that it fills."""
+        names = [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
+        return {name: self.rename.get(name, name) for name in names}
+
+
+def add_command(router: APIRouter, command: Command) -> None:
+    """Add the route of a command to a router."""
+    body = body_of(command.options, frozenset(command.placed.values()))
+    summary = (command.options.__doc__ or "").strip().rstrip(".")
+    router.add_api_route(
+        command.path,
+        _endpoint(command, body),
+        methods=[command.method],
+        status_code=command.status,
+        summary=summary,
+        name=f"{command.method.lower()} {router.prefix}{command.path}",
+        response_model=None,
+        responses={**PROBLEMS, command.status: {"description": "What became of it."}},
+    )
+
+
+def _endpoint(command: Command, body: type[Options]) -> Callable[..., Response]:
+    """An endpoint whose signature fits the command: FastAPI reads the request from it."""
+
+    def answer(request: Request, here: Service, given: Options, path: dict[str, str]) -> Response:
+        fields = {command.placed[name]: value for name, value in path.items()}
+        options = options_of(command.options, given, root=here.root, path=fields)
+        found = command.run(options, here)
+        refused = command.method != "GET" and not found.ok
+        return reply(request, found.plain, status=409 if refused else command.status)
+
+    Given: Any = Annotated[body, Query()] if command.method == "GET" else body
+    if "session_id" in command.placed:
+
+        def on_one(request: Request, here: Here, session_id: SessionId, given: Given) -> Response:
+            return answer(request, here, given, {"session_id": session_id})
+
+        return on_one
+
+    def on_all(request: Request, here: Here, given: Given) -> Response:
+        return answer(request, here, given, {})
+
+    return on_all

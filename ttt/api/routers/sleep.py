@@ -1,0 +1,44 @@
+"""Sleep: the current base, candidates, and what becomes of them.
+
+A night itself takes minutes and is a job; it is slept by `ttt sleep`.
+"""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from ttt.api.replies import reply
+from ttt.api.routers.commands import PROBLEMS, Command, add_command
+from ttt.api.service import Here, Service
+from ttt.branching.answers import Answer
+from ttt.lib.options import CommandOptions
+from ttt.text_lm.sleep.commands import COMMANDS
+from ttt.text_lm.sleep.options import (
+    PromoteOptions,
+    RejectOptions,
+    RollbackOptions,
+    StatusOptions,
+    UseOptions,
+)
+from ttt.text_lm.sleep.promotion import read_manifest
+
+router = APIRouter(prefix="/api/sleep", tags=["sleep"])
+
+
+def _added(method: str, path: str, name: str, options: type[CommandOptions]) -> None:
+    def run(given: CommandOptions, _: Service) -> Answer:
+        return COMMANDS[name](given)
+
+    add_command(router, Command(method=method, path=path, options=options, run=run))
+
+
+_added("GET", "", "status", StatusOptions)
+_added("POST", "/promote", "promote", PromoteOptions)
+_added("POST", "/reject", "reject", RejectOptions)
+_added("POST", "/use", "use", UseOptions)
+_added("POST", "/rollback", "rollback", RollbackOptions)
+
+
+@router.get("/candidates/{model_id}", summary="How a candidate was made", responses={**PROBLEMS})
+def manifest(request: Request, here: Here, model_id: str) -> Response:
+    """Its memories with the auditor's reasons, losses before and after, and the gates."""
+    return reply(request, read_manifest(here.root, model_id))

@@ -1,0 +1,1 @@
+"""The service as programs: one application, bound to ports."""

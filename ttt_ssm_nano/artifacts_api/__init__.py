@@ -1,0 +1,1 @@
+"""The service under the name it had in an earlier system."""
