@@ -1,5 +1,6 @@
 """A room's commands as routes: the same function, options and answer as on the command line."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias
@@ -67,7 +68,9 @@ def add_command(router: APIRouter, command: Command) -> None:
 def _endpoint(command: Command, body: type[Options]) -> Callable[..., Response]:
     """An endpoint whose signature fits the command: FastAPI reads the request from it."""
 
-    def answer(request: Request, here: Service, given: Options, path: dict[str, str]) -> Response:
+    def answer(
+        request: Request, here: Service, given: Options | None, path: Mapping[str, str]
+    ) -> Response:
         fields = {command.placed[name]: value for name, value in path.items()}
         options = options_of(command.options, given, root=here.root, path=fields)
         found = command.run(options, here)
@@ -75,14 +78,27 @@ def _endpoint(command: Command, body: type[Options]) -> Callable[..., Response]:
         return reply(request, found.plain, status=409 if refused else command.status)
 
     Given: Any = Annotated[body, Query()] if command.method == "GET" else body
+    optional = not any(field.is_required() for field in body.model_fields.values())
+    if command.method != "GET" and optional:  # Nothing need be sent.
+        Given = body | None
+    nothing = None if optional and command.method != "GET" else inspect.Parameter.empty
     if "session_id" in command.placed:
 
         def on_one(request: Request, here: Here, session_id: SessionId, given: Given) -> Response:
             return answer(request, here, given, {"session_id": session_id})
 
-        return on_one
+        return _with_default(on_one, nothing)
 
     def on_all(request: Request, here: Here, given: Given) -> Response:
         return answer(request, here, given, {})
 
-    return on_all
+    return _with_default(on_all, nothing)
+
+
+def _with_default(endpoint: Callable[..., Response], default: object) -> Callable[..., Response]:
+    """The same endpoint with a default for what is given."""
+    signature = inspect.signature(endpoint)
+    given = signature.parameters["given"].replace(default=default)
+    parameters = [*list(signature.parameters.values())[:-1], given]
+    vars(endpoint)["__signature__"] = signature.replace(parameters=parameters)
+    return endpoint
