@@ -21,6 +21,8 @@ MAY_LEARN = (
     "ttt/optim/",
     "ttt/text_lm/fit.py",
     "ttt/text_lm/fit_state.py",
+    "ttt/text_lm/sleep/consolidate.py",
+    "ttt/text_lm/sleep/influence.py",
     "ttt_ssm_nano/pretraining.py",
 )
 MAY_LOAD_WEIGHTS = (*MAY_LEARN, "ttt/store/", "ttt/core/restore.py")

@@ -40,10 +40,13 @@ from ttt.spine.change import Outcome
 from ttt.text_lm.chat.command import COMMANDS as CHAT_COMMANDS
 from ttt.text_lm.generate import GenerateOptions
 from ttt.text_lm.models_command import COMMANDS as MODELS_COMMANDS
+from ttt.text_lm.sleep.command import COMMANDS as SLEEP_COMMANDS
 from ttt.text_lm.starter import StarterOptions
 from ttt.text_lm.tokenizer_command import COMMANDS as TOKENIZER_COMMANDS
 from ttt.text_lm.train_options import TrainOptions
 from ttt.text_lm.ttt_chat import ChatOnceOptions
+from ttt.ui.dashboard import DashboardOptions
+from ttt.ui.serve import ListenOptions, ServeOptions
 from ttt_ssm_nano.phase0_options import Phase0Options
 from ttt_ssm_nano.phase1_branching_muon import COMMANDS as NANO_COMMANDS
 
@@ -54,6 +57,7 @@ SENTRY_SPANS = set(read_page(ROOT / "docs/sentry.md").spans)
 TESTED = [block for page in PAGES for block in page.blocks if block.tag == "bash tested"]
 BLOCK_SECONDS_MAX = 60
 CHAT_OPTIONS = tuple(CHAT_COMMANDS.values())
+SLEEP_OPTIONS = tuple(SLEEP_COMMANDS.values())
 NANO_OPTIONS = tuple(NANO_COMMANDS.values())
 OPTIONS = {
     "run_monitor.py": (MonitorOptions,),
@@ -65,6 +69,11 @@ OPTIONS = {
     "ttt doctor": (DoctorOptions,),
     "ttt chat": CHAT_OPTIONS,
     "ttt.text_lm.ttt_chat": (ChatOnceOptions,),
+    "ttt sleep": SLEEP_OPTIONS,
+    "ttt.text_lm.sleep": SLEEP_OPTIONS,
+    "ttt serve": (ServeOptions,),
+    "ttt_ssm_nano.artifacts_api": (ListenOptions,),
+    "ttt.ui.dashboard": (DashboardOptions,),
     "ttt nano": NANO_OPTIONS,
     "ttt_ssm_nano/phase0_muon.py": (Phase0Options,),
     "ttt_ssm_nano/phase1_branching_muon.py": NANO_OPTIONS,
@@ -174,8 +183,9 @@ def test_every_name_of_its_kind_is_documented(kind, names):
     assert [name for name in names if name not in SPANS] == [], kind
 
 
-def test_every_reason_is_explained_on_the_page_of_sentry():
-    assert {*reasons_in_code(), *flag_reasons()} - SENTRY_SPANS == set()
+def test_every_reason_is_explained_on_the_page_of_sentry_or_of_sleep():
+    told = SENTRY_SPANS | set(read_page(ROOT / "docs/sleep.md").spans)
+    assert {*reasons_in_code(), *flag_reasons()} - told == set()
 
 
 def test_the_scan_for_reasons_sees_them():

@@ -129,6 +129,12 @@ def sleep(options: SleepOptions, *, progress: Progress) -> Night:
         residual=residual,
     )
     progress("saving", 0, 1)
+    _save(night, candidate, told, options)
+    return told
+
+
+def _save(night: "_Training", candidate: LanguageModel, told: Night, options: SleepOptions) -> None:
+    """Save the candidate with its manifest and the rows that judged it, whole or not at all."""
     fisher, _ = fisher_over(
         candidate,
         Mixture(sources=(night.core,)),
@@ -136,25 +142,27 @@ def sleep(options: SleepOptions, *, progress: Progress) -> Night:
         tokens_min=options.fisher_tokens,
     )
     manifest = manifest_of(told, options, held_out=night.held_out_places)
+    extra = {
+        MANIFEST: strict_json.dumps(manifest, indent=2),
+        HELD_OUT: encode_held_out(night.rows),
+    }
+    if told.residual is not None:
+        extra[RESIDUAL] = encode_start_weights(told.residual.adapter_DD)
+    assert told.after is not None, "it was judged"
     models.save_model(
-        root,
-        candidate_id,
+        options.artifacts_root,
+        told.candidate_id,
         tensors=with_fisher(candidate.state_dict(), fisher),
         config=asdict(candidate.config),
-        tokenizer_json=_tokenizer(base).json,
+        tokenizer_json=night.tokenizer_json,
         meta={
             "status": CANDIDATE,
-            "parents": [name],
-            "held_out": {"ar_nats_per_token": round(after.core, 4)},
+            "parents": [told.base],
+            "held_out": {"ar_nats_per_token": round(told.after.core, 4)},
             "options": options.model_dump(mode="json"),
         },
-        extra={
-            MANIFEST: strict_json.dumps(manifest, indent=2),
-            HELD_OUT: encode_held_out(night.rows),
-            **({RESIDUAL: encode_start_weights(residual.adapter_DD)} if residual else {}),
-        },
+        extra=extra,
     )
-    return told
 
 
 def free_candidate_id(root: Path, base: str) -> str:
@@ -292,6 +300,11 @@ class _Training:
             memory=tuple(row for place in sorted(self.held_out_places) for row in rows[place]),
             canary=tuple(canary_rows(base.encoder, seed=options.seed, seq_len=options.seq_len)),
         )
+
+    @property
+    def tokenizer_json(self) -> str:
+        """The base's tokenizer, which is the candidate's, too."""
+        return _tokenizer(self._base).json
 
     def train(self) -> LanguageModel:
         """The candidate."""
