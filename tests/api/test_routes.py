@@ -1,6 +1,5 @@
 """What each route does, from a client that shows the token."""
 
-import gzip
 import json
 import threading
 
@@ -163,7 +162,7 @@ def test_an_answer_that_is_known_is_not_sent_again(api):
 def test_long_answers_are_packed(api):
     raw = api.get("/docs", headers={"Accept-Encoding": "gzip"})
     assert raw.headers["content-encoding"] == "gzip"
-    assert gzip.compress(b"") and "/api/index" in raw.text  # noqa: PT018
+    assert "/api/index" in raw.text
 
 
 def test_figures_for_prometheus_name_no_session(api):
@@ -208,7 +207,7 @@ def test_a_full_disk_is_507_and_reading_goes_on(api, monkeypatch):
     assert ask(api, "POST", "/api/text/sessions/ada/chat", text=HELLO, max_new_tokens=0)["n"]
 
 
-def test_an_error_that_nobody_foresaw_says_nothing_of_itself(api, monkeypatch, caplog):
+def test_an_error_that_nobody_foresaw_says_nothing_of_itself(api, monkeypatch):
     def broken(_):
         raise RuntimeError("a secret path")
 

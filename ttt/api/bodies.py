@@ -4,7 +4,7 @@ What the service itself decides (the artifact tree, the shape of the answer) and
 path is left out; it cannot be sent.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,8 +46,3 @@ def options_of(
     """
     sent = given.model_dump(exclude_unset=True) if given is not None else {}
     return model.model_validate({**sent, **path, "artifacts_root": root})
-
-
-def path_fields(path: str) -> Iterable[str]:
-    """The names in braces of a route's path."""
-    return [part[1:-1] for part in path.split("/") if part.startswith("{")]
