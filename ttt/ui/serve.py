@@ -7,11 +7,12 @@ the address, which no browser sends.
 """
 
 import os
+import signal
 import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from pydantic import Field
 
@@ -82,6 +83,9 @@ def serve(options: ListenOptions, ports: Sequence[tuple[int, str]]) -> int:
     path = token_path(port)
     from ttt.store.exports import remove_secret, write_secret
 
+    # The server stops cleanly on SIGTERM and then sends it once more: without this the process
+    # would end there, and the token's file would stay.
+    signal.signal(signal.SIGTERM, _ended)
     write_secret(path, settings.token.encode())
     try:
         host = f"[{options.host}]" if ":" in options.host else options.host
@@ -92,6 +96,10 @@ def serve(options: ListenOptions, ports: Sequence[tuple[int, str]]) -> int:
     finally:
         remove_secret(path)
     return EXIT_OK
+
+
+def _ended(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def run(settings: ServiceSettings, sockets: list["socket.socket"]) -> None:
