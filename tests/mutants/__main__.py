@@ -24,6 +24,7 @@ from xml.etree import ElementTree
 import numba
 import pytest
 
+from tests.mutants.api import API_MUTANTS
 from tests.mutants.catalogue import MUTANTS, Mutant
 from tests.mutants.chat import CHAT_MUTANTS
 from tests.mutants.crash import CRASH_MUTANTS
@@ -125,7 +126,14 @@ def main(arguments: Iterable[str] | None = None) -> int:
     for name in PRELOADED:
         importlib.import_module(name)
     verdicts = {}
-    for mutant in (*MUTANTS, *CHAT_MUTANTS, *SLEEP_MUTANTS, *STORE_MUTANTS, *CRASH_MUTANTS):
+    for mutant in (
+        *MUTANTS,
+        *API_MUTANTS,
+        *CHAT_MUTANTS,
+        *SLEEP_MUTANTS,
+        *STORE_MUTANTS,
+        *CRASH_MUTANTS,
+    ):
         if all(word in mutant.name for word in options.words):
             verdicts[mutant.name] = reason = verdict_on(mutant)
             sys.stdout.write(f"{reason or 'caught'}: {mutant.name}\n")

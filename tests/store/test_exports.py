@@ -9,7 +9,13 @@ import pytest
 
 from tests.store.faults import Killed, failing_call
 from ttt.errors import ConfigError, StorageError
-from ttt.store.exports import check_output, write_output, write_output_folder
+from ttt.store.exports import (
+    check_output,
+    remove_secret,
+    write_output,
+    write_output_folder,
+    write_secret,
+)
 
 
 def test_a_new_file_is_written_and_an_old_one_replaced(tmp_path):
@@ -124,3 +130,15 @@ def test_a_folder_is_there_whole_or_not_at_all(tmp_path, mode):
             assert path.exists()
             return
     pytest.fail("never got through")
+
+
+def test_a_secret_is_for_its_owner_alone_and_can_go(tmp_path):
+    path = tmp_path / "own" / "token"
+    write_secret(path, b"one")
+    write_secret(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    remove_secret(path)
+    remove_secret(path)
+    assert not path.exists()
