@@ -71,7 +71,7 @@ def status_of(error: e.TTTError) -> int:
     if isinstance(error, e.StorageError):
         cause = error.__cause__
         return 507 if isinstance(cause, OSError) and cause.errno in _FULL else 503
-    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+    return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
 
 
 def install(app: FastAPI) -> None:
