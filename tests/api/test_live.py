@@ -3,7 +3,10 @@
 import asyncio
 import itertools
 import json
+import socket
+import time
 
+from tests.api.clients import BEARER, served
 from ttt.api.live import KEPT, LISTENERS_MAX, LiveEvents
 
 
@@ -79,6 +82,30 @@ def test_listeners_are_bounded():
             await stream.aclose()
 
     asyncio.run(scenario())
+
+
+def listening(url):
+    """A real connection that has begun to listen."""
+    host, port = url.removeprefix("http://").split(":")
+    line = socket.create_connection((host, int(port)), timeout=10)
+    head = f"GET /api/events HTTP/1.1\r\nHost: {host}:{port}\r\n"
+    line.sendall(f"{head}Authorization: {BEARER['Authorization']}\r\n\r\n".encode())
+    heard_ = b""
+    while b"\n\r\n" not in heard_ or b"HTTP" not in heard_:
+        heard_ += line.recv(4096)
+    return line, heard_.split(b" ")[1]
+
+
+def test_whoever_goes_away_makes_room_for_another(tmp_path):
+    with served(tmp_path / "tree") as url:
+        for _ in range(3):
+            lines = [listening(url) for _ in range(LISTENERS_MAX)]
+            assert {status for _, status in lines} == {b"200"}
+            extra, status = listening(url)
+            assert status == b"503"
+            for line in (extra, *(one for one, _ in lines)):
+                line.close()
+            time.sleep(1.0)  # A listener looks ten times a second whether it is heard.
 
 
 def test_ids_rise():

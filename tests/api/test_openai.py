@@ -70,6 +70,13 @@ def test_a_session_learns_only_when_it_is_asked_to(openai, tree):
     assert open_session(tree, TEXT, "ada").head.kind == "update"
 
 
+@pytest.mark.parametrize("model", [":ada", "current:ada"])
+def test_a_session_can_be_asked_for_without_the_name_of_its_base(openai, model):
+    answer = openai.chat.completions.create(model=model, messages=HELLO, max_tokens=2)
+    assert answer.usage.completion_tokens == 2
+    assert answer.usage.prompt_tokens > 2
+
+
 def test_the_receipt_comes_in_a_stream_too(openai):
     given = {"model": ":ada", "messages": HELLO, "max_tokens": 2, "stream": True}
     chunks = list(openai.chat.completions.create(**given, extra_body={"ttt": {"learn": True}}))

@@ -5,7 +5,6 @@ A listener that comes back says which event it saw last and gets what it missed,
 loses the oldest events and is told so, and nobody waits for it.
 """
 
-import json
 import secrets
 import threading
 from collections import deque
@@ -16,7 +15,7 @@ from typing import Final
 import anyio
 from fastapi.sse import format_sse_event
 
-from ttt.api.replies import finite
+from ttt.api.replies import as_json
 
 KEPT: Final = 2000
 LISTENERS_MAX: Final = 32
@@ -89,6 +88,4 @@ class LiveEvents:
         return self._listeners >= LISTENERS_MAX
 
     def _event(self, kind: str, data: Mapping[str, object], n: int) -> bytes:
-        return format_sse_event(
-            event=kind, data_str=json.dumps(finite(data)), id=f"{self._start}-{n}"
-        )
+        return format_sse_event(event=kind, data_str=as_json(data), id=f"{self._start}-{n}")

@@ -33,7 +33,7 @@ STATUSES: Final[Mapping[type[e.TTTError], int]] = MappingProxyType(
         e.MissingBlobError: 409,
         e.ConflictError: 409,
         e.BusyError: 409,
-        e.StorageError: 507,
+        e.StorageError: 503,
         e.PredictionError: 409,
         e.TrainingDivergedError: 409,
         e.TrainingStoppedError: 409,
@@ -68,9 +68,9 @@ def problem(status: int, title: str, detail: str, **more: Any) -> Response:  # n
 
 def status_of(error: e.TTTError) -> int:
     """The status of a deliberate error."""
-    if isinstance(error, e.StorageError):
-        cause = error.__cause__
-        return 507 if isinstance(cause, OSError) and cause.errno in _FULL else 503
+    cause = error.__cause__
+    if isinstance(error, e.StorageError) and isinstance(cause, OSError) and cause.errno in _FULL:
+        return 507
     return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
 
 

@@ -26,7 +26,7 @@ def reply(request: Request, plain: object, *, status: int = 200) -> Response:
         plain: JSON values, dataclass fields and paths.
         status: 200, or 201 for something new.
     """
-    body = json.dumps(finite(plain), separators=(",", ":"), allow_nan=False).encode("ascii")
+    body = as_json(plain).encode("ascii")
     if request.method not in ("GET", "HEAD"):
         return Response(body, status, media_type="application/json")
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
@@ -36,12 +36,17 @@ def reply(request: Request, plain: object, *, status: int = 200) -> Response:
     return Response(body, status, headers=headers, media_type="application/json")
 
 
-def finite(value: object) -> Any:  # noqa: ANN401 (any JSON)
+def as_json(value: object) -> str:
+    """A value as JSON on one line; for answers and for the events of a stream alike."""
+    return json.dumps(_finite(value), separators=(",", ":"), allow_nan=False)
+
+
+def _finite(value: object) -> Any:  # noqa: ANN401 (any JSON)
     """A value as JSON; numbers that are none become null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): finite(one) for key, one in value.items()}
+        return {str(key): _finite(one) for key, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [finite(one) for one in value]
+        return [_finite(one) for one in value]
     return str(value) if isinstance(value, Path) else value

@@ -46,8 +46,7 @@ def _by_whom(port: int) -> str:
             for one in psutil.net_connections("tcp")
             if one.laddr and one.laddr.port == port and one.status == psutil.CONN_LISTEN
         }
-        names = [f"{psutil.Process(pid).name()}, process {pid}" for pid in pids if pid]
+        others = sorted(pid for pid in pids if pid and pid != os.getpid())
+        return f" by {psutil.Process(others[0]).name()}, process {others[0]}" if others else ""
     except (psutil.Error, OSError):
         return ""
-    own = f"process {os.getpid()}"
-    return f" by {names[0]}" if names and own not in names[0] else ""

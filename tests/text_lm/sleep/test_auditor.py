@@ -119,6 +119,13 @@ def test_an_influence_that_is_no_number_is_an_objection(base, monkeypatch):
     assert "canary_influence" in finding.reasons
 
 
+def test_one_influence_that_is_no_number_spoils_no_other_verdict(base, monkeypatch):
+    rises = iter([0.0, math.nan, 0.05])
+    monkeypatch.setattr(module.Influence, "rise_nats", lambda self, rows: next(rises))
+    found = judged(base, *PROSE)
+    assert [one.approved for one in found] == [True, False, True]
+
+
 @pytest.mark.parametrize(("excess", "approved"), [(0.1, True), (0.101, False)])
 def test_the_limit_of_influence_from_both_sides(base, monkeypatch, excess, approved):
     rises = iter([0.25, 0.25, 0.25 + excess])

@@ -208,6 +208,12 @@ def test_a_candidate_that_nobody_promoted_is_never_slept_on_by_default(night, tm
     assert found.candidate_id == "starter-gru-sleep-2"
 
 
+def test_a_base_that_is_asked_for_by_another_name_is_still_the_parent(root, core):
+    found, _ = slept(root, core, base_model_id="starter")
+    assert found.base == "starter-gru"
+    assert promote(root, found.candidate_id).decision.outcome == "committed"
+
+
 def test_names_of_candidates_are_counted_from_the_root_of_their_line(tmp_path):
     assert free_candidate_id(tmp_path, "mine-sleep-7") == "mine-sleep-1"
     assert len(free_candidate_id(tmp_path, "x" * 64)) <= 64

@@ -123,6 +123,13 @@ def test_a_reviewer_that_is_not_there_stops_the_night(server):
         Reviewer(url=url, model="judge").objection("text")
 
 
+def test_a_password_has_no_place_in_an_address():
+    """Options are saved with the candidate; the key is read from the environment instead."""
+    with pytest.raises(ConfigError, match=KEY_VARIABLE) as refused:
+        Reviewer(url="http://me:secret@127.0.0.1/v1", model="judge")
+    assert "secret" not in str(refused.value)
+
+
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "localhost:80", "ftp://x", "http://"])
 def test_only_an_address_is_one(url):
     with pytest.raises(ConfigError, match="no address"):

@@ -1,6 +1,5 @@
 """Chat: sessions, one message at a time, answered whole or as a stream, and git for them."""
 
-import json
 from collections.abc import Iterator
 
 from fastapi import APIRouter, Request
@@ -8,7 +7,7 @@ from fastapi.sse import format_sse_event
 from pydantic import Field
 from starlette.responses import Response
 
-from ttt.api.replies import finite, reply
+from ttt.api.replies import as_json, reply
 from ttt.api.routers.commands import PROBLEMS, Command, SessionId, add_command
 from ttt.api.routers.sessions import session_routes
 from ttt.api.service import Here, Service
@@ -109,4 +108,4 @@ def announced(here: Service, events: Iterator[ChatEvent]) -> Iterator[ChatEvent]
 def encoded(event: ChatEvent) -> bytes:
     """An event of a message for the wire."""
     data = {"text": event.text} if event.kind == "token" else dict(event.data)
-    return format_sse_event(event=event.kind, data_str=json.dumps(finite(data)))
+    return format_sse_event(event=event.kind, data_str=as_json(data))

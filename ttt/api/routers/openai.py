@@ -5,7 +5,6 @@
 says `"ttt": {"learn": true}`; the receipt comes back in the field `ttt`.
 """
 
-import json
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -16,13 +15,14 @@ from fastapi.sse import format_sse_event
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.responses import Response
 
-from ttt.api.replies import reply
+from ttt.api.replies import as_json, reply
 from ttt.api.routers.chat import announced
 from ttt.api.routers.commands import PROBLEMS
 from ttt.api.service import Here, Service
 from ttt.api.streaming import event_stream
 from ttt.core.tokens import EOS_ID
 from ttt.errors import ConfigError
+from ttt.store.promotions import resolved_base
 from ttt.text_lm.chat.message import check_message
 from ttt.text_lm.chat.options import MESSAGE_CHARACTERS_MAX, NEW_TOKENS_MAX, SayOptions
 from ttt.text_lm.generation import GenerationConfig
@@ -121,8 +121,9 @@ def completions(request: Request, here: Here, given: Completion) -> Response:
     """Answer, plain or as a stream; see the module."""
     for message in given.messages:
         check_message(message.text)
-    base, _, session_id = given.model.partition(":")
-    pieces = _by_session(here, given, base, session_id) if session_id else _by_base(here, given)
+    named, colon, session_id = given.model.partition(":")
+    base = _base_of(here, named, session_id) if colon else named
+    pieces = _by_session(here, given, session_id) if colon else _by_base(here, given)
     head = {
         "id": f"chatcmpl-{secrets.token_hex(12)}",
         "created": int(time.time()),
@@ -167,13 +168,16 @@ def _by_base(here: Service, given: Completion) -> Iterator[Piece]:
     yield Piece(finish=_finish(finish))
 
 
-def _by_session(here: Service, given: Completion, base: str, session_id: str) -> Iterator[Piece]:
+def _base_of(here: Service, named: str, session_id: str) -> str:
+    """The base of a session, which the request may name or leave out."""
+    base = here.chat.settings(session_id).base
+    if named and resolved_base(here.root, named) != base:
+        raise ConfigError(f"Session {session_id!r} is on {base!r}; ask for {base}:{session_id}.")
+    return base
+
+
+def _by_session(here: Service, given: Completion, session_id: str) -> Iterator[Piece]:
     """Send the last message to a session."""
-    settings = here.chat.settings(session_id)
-    if base not in ("", settings.base):
-        raise ConfigError(
-            f"Session {session_id!r} is on {settings.base!r}; ask for {settings.base}:{session_id}."
-        )
     if given.messages[-1].role != "user":
         raise ConfigError("The last message must be the user's; the session knows what was said.")
     options = SayOptions(
@@ -200,7 +204,7 @@ def _finish(finish: str) -> str:
 
 
 def _usage(here: Service, base: str, given: Completion, written: int) -> Mapping[str, int]:
-    encoder = here.chat.writer(base or given.model).base.encoder
+    encoder = here.chat.writer(base).base.encoder
     read = sum(len(encoder.encode(message.text)) for message in given.messages)
     return {
         "prompt_tokens": read,
@@ -226,4 +230,4 @@ def _chunk(head: Mapping[str, object], piece: Piece | None) -> bytes:
         "choices": [{"index": 0, "delta": delta, "finish_reason": piece.finish}],
         **({"ttt": piece.ttt} if piece.ttt is not None else {}),
     }
-    return format_sse_event(data_str=json.dumps(body))
+    return format_sse_event(data_str=as_json(body))

@@ -17,10 +17,12 @@ The gate's write stage (`ood_heavy_write`) is not asked: it stands for harm that
 and here the harm is. A person may let a memory in whatever the rules say; that is recorded beside
 the reasons.
 
-Not covered: a false statement in ordinary words from one or two sessions. No static rule sees it;
-the gates behind the training and the audit set measure what it does.
+Not covered: a false statement in ordinary words from one or two sessions, and natural prose that
+asks for harm. No static rule sees them, and the gates behind the training do not either
+(docs/sleep.md).
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -44,8 +46,9 @@ HOSTILE: Final = frozenset(
 )
 """Reasons that speak against whoever said it, and not only against what was said."""
 DOUBT_SHARE: Final = 1 / 3
-"""Share of a session's memories with such a reason from which the whole session is doubted. Own: no
-session of harmless documents comes near it (docs/sleep.md)."""
+"""Share of a session's memories with such a reason from which the whole session is doubted. Own: an
+author shows in what is caught; what it costs harmless sessions is part of the precision that
+`python -m benchmarks sleep` prints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +148,8 @@ class _Judge:
     def findings(self, looks: Sequence[_Look]) -> tuple[Finding, ...]:
         """Hold the memories against each other, ask the reviewer about the rest, and decide."""
         rises = [look.readings["canary_rise"] for look in looks if look.readings]
-        usual = median(rises) if rises else 0.0
+        finite = [rise for rise in rises if math.isfinite(rise)]
+        usual = median(finite) if finite else 0.0
         held = [self._influenced(look, usual) for look in looks]
         doubted = _doubtful_sessions(held)
         return tuple(self._decided(look, doubted) for look in held)

@@ -2,8 +2,8 @@
 
 A copy of the base takes a few descent steps of fixed length on one memory, in the parameters that a
 night may move; the canaries are read before and after. A finite step, because a gradient's forecast
-is right in sign hardly more often than not (docs/learning.md). The steps are normalised: what is
-compared is a direction, not how surprising a text is.
+is right in sign hardly more often than not (the monitor's demo prints how often). The steps are
+normalised: what is compared is a direction, not how surprising a text is.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,8 @@ from ttt.text_lm.sleep.rows import Row, examples_of, loss_of, rows_of
 
 STEPS: Final = 2
 STEP_SHARE: Final = 0.004
-"""Length of a step over that of all movable parameters. Own: see docs/sleep.md."""
+"""Length of a step over that of all movable parameters. Own: small enough that plain prose makes
+most canaries easier; with steps a few times as long every text harms them, and nothing is told."""
 ROWS_MAX: Final = 4
 """Rows of a memory that are trained on: a long one would cost in proportion."""
 

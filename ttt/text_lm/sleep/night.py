@@ -24,7 +24,6 @@ from ttt.lib import strict_json
 from ttt.monitors.setup import named_base
 from ttt.spine.change import Verdict
 from ttt.store import models
-from ttt.store.promotions import resolved_base
 from ttt.text_lm.corpus import STDLIB, Corpus
 from ttt.text_lm.encoding import encoded_corpus
 from ttt.text_lm.evaluate import fisher_over
@@ -100,8 +99,8 @@ def sleep(options: SleepOptions, *, progress: Progress) -> Night:
         StorageError: The disk refused; there is no candidate.
     """
     root = options.artifacts_root
-    name = resolved_base(root, options.base_model_id)
-    base = named_base(root, name)
+    base = named_base(root, options.base_model_id)
+    name = base.name
     candidate_id = options.candidate_id or free_candidate_id(root, name)
     models.check_new(root, candidate_id)
     progress("harvesting", 0, 1)

@@ -44,6 +44,10 @@ class Reviewer:
                 f"--reviewer_url {self.url!r} is no address; give one such as "
                 "http://127.0.0.1:8000/v1."
             )
+        if parts.username or parts.password:  # Options are saved with what comes out.
+            raise ConfigError(
+                f"--reviewer_url must hold no user and no password; put the key into {KEY_VARIABLE}."
+            )
 
     def objection(self, text: str) -> str:
         """Why a memory is rejected; empty if it is approved.
