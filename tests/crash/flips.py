@@ -31,6 +31,7 @@ from tests.crash.workloads import (
     branch,
     create,
     learn,
+    promotion,
     review,
     save_run,
     tag,
@@ -42,6 +43,7 @@ from ttt.store.base import read_base
 from ttt.store.blobs import BlobRef, read_blob
 from ttt.store.domains import NANO
 from ttt.store.fsck import fsck
+from ttt.store.promotions import read_promotions
 from ttt.store.reviews import read_reviews
 from ttt.store.session_list import list_sessions
 from ttt.store.session_runs import read_session_run_file
@@ -75,6 +77,7 @@ class Subject:
 
 def build(root: Path) -> None:
     """A small tree with a file of every kind."""
+    assert promotion("one")(root)
     requests = (create(), learn(0), learn(1), learn(2), branch("copy"), tag("best", 1))
     for request in (*requests, save_run("one"), review(1), training(), base(BASES[0])):
         assert request(root)
@@ -106,12 +109,9 @@ def _subject(root: Path, path: Path) -> Subject:
         case ("objects", _, name):
             ref = BlobRef(sha256=name.partition(".")[0], size=path.stat().st_size)
             return Subject(kind="blob", path=path, look=lambda: read_blob(root, ref))
-        case ("base", _):
-            return Subject(kind="base", path=path, look=lambda: read_base(root))
-        case ("text_models", *_):
-            return Subject(kind="model", path=path, look=lambda: _model(root))
-        case ("text_training", *_):
-            return Subject(kind="training", path=path, look=lambda: read_request(root, TRAINING))
+        case (folder, *_) if folder in LOOKS:
+            kind, look_at = LOOKS[folder]
+            return Subject(kind=kind, path=path, look=partial(look_at, root))
         case (_, "index.json"):
             look = partial(list_sessions, root, NANO)
             return Subject(kind="index", path=path, look=look, is_view=True)
@@ -162,6 +162,15 @@ def _view(root: Path, session_id: str, path: Path) -> object:
     if path.name in views.differing(shown, known=known):  # What fsck counts.
         raise DamageError(f"{path} is old")
     return history, path.read_bytes()
+
+
+LOOKS: Mapping[str, tuple[str, Callable[[Path], object]]] = {
+    "base": ("base", read_base),
+    "text_models": ("model", _model),
+    "text_training": ("training", lambda root: read_request(root, TRAINING)),
+    "promotions": ("promotion", read_promotions),
+}
+"""By folder: what its files are, and how what depends on any of them is read."""
 
 
 def flip(

@@ -9,7 +9,7 @@ from tests.crash.processes import outcomes
 
 FLIPS_MIN = 7000
 KINDS = {"format", "base", "blob", "commit", "view", "review", "run", "tag", "index", "model"}
-KINDS |= {"training"}
+KINDS |= {"training", "promotion"}
 
 
 @pytest.mark.timeout(600)
@@ -33,7 +33,7 @@ def test_a_million_flipped_bytes(tmp_path):
 # --- in this process, where planted bugs are seen (tests/mutants) ---------------------------------
 
 
-@pytest.mark.parametrize("kind", ["index", "view", "blob", "tag", "review", "training"])
+@pytest.mark.parametrize("kind", "index view blob tag review training promotion".split())
 def test_each_kind_of_file_is_watched(tmp_path, kind):
     root = tmp_path / "tree"
     build(root)

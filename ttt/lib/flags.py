@@ -95,6 +95,7 @@ def parse_command(
     *,
     prog: str,
     description: str,
+    default: str = "",
     environ: Mapping[str, str] | None = None,
 ) -> tuple[str, Options]:
     """Read a sub-command and its options; global options may stand on either side of its name.
@@ -104,6 +105,7 @@ def parse_command(
         argv: As for `parse`.
         prog: As for `parse`.
         description: As for `parse`.
+        default: The sub-command that is meant where options stand without one; empty: none is.
         environ: As for `parse`.
 
     Returns:
@@ -113,7 +115,13 @@ def parse_command(
         ConfigError: There is no sub-command, none of that name, or its options are wrong.
         SystemExit: `--help` was asked for and shown.
     """
-    name, rest = split_command(sys.argv[1:] if argv is None else argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    name, rest = split_command(given)
+    if default and name not in ("-h", "--help") and (name is None or name.startswith("-")):
+        options = parse(
+            commands[default], given, prog=prog, description=description, environ=environ
+        )
+        return default, options
     if name in ("-h", "--help"):
         rows = {key: _first_line(model) for key, model in commands.items()}
         sys.stdout.write(command_help(rows, prog=prog, description=description))

@@ -146,6 +146,19 @@ def is_there(path: Path) -> bool:
         return True
 
 
+def names_in(folder: Path) -> list[str]:
+    """The names of what stands in a folder, in no order; none where there is no such folder.
+
+    Raises:
+        StorageError: The disk refused, or it is no folder.
+    """
+    with storage_errors("list", folder):
+        try:
+            return os.listdir(folder)
+        except FileNotFoundError:
+            return []
+
+
 def make_folder(folder: Path) -> None:
     """Create a folder and those above it where missing, durably.
 

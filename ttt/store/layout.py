@@ -17,7 +17,6 @@
 An id is matched in full before it becomes part of a path, so none can leave the tree.
 """
 
-import os
 import re
 from pathlib import Path
 
@@ -112,13 +111,8 @@ def saved_ids(folder: Path) -> tuple[str, ...]:
     Raises:
         StorageError: The disk refused.
     """
-    with _files.storage_errors("list", folder):
-        try:
-            names = os.listdir(folder)
-        except FileNotFoundError:
-            return ()
     is_id = _ID.fullmatch
-    return tuple(sorted([name for name in names if is_id(name)]))
+    return tuple(sorted([name for name in _files.names_in(folder) if is_id(name)]))
 
 
 def objects(root: Path) -> Path:

@@ -5,7 +5,6 @@ base after it, so the newest one *is* the pointer, and its link is the moment of
 without records has the program's own base.
 """
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -190,14 +189,7 @@ def _decided_meanwhile(current: str) -> BusyError:
 
 
 def _numbers(root: Path) -> list[int]:
-    folder = layout.promotions(root)
-    try:
-        with _files.storage_errors("list", folder):
-            names = os.listdir(folder)
-    except StorageError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            return []
-        raise
+    names = _files.names_in(layout.promotions(root))
     return sorted(int(match[1]) for name in names if (match := _FILE_NAME.fullmatch(name)))
 
 
@@ -227,7 +219,7 @@ def _read(root: Path, n: int, *, prev: str | None = None) -> tuple[Promotion, st
         promotion = Promotion(n=plain["n"], time=plain["time"], decision=decision)
     except FileNotFoundError as error:
         raise StorageError(f"{path} vanished while it was read; try again.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, ConfigError) as error:
         raise CorruptArtifactError(f"{path} is damaged ({error}); restore it.") from error
     follows = prev is None or plain["prev"] == prev
     if plain["schema_version"] != SCHEMA_VERSION or promotion.n != n or not follows:

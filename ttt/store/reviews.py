@@ -3,7 +3,6 @@
 A later word on the same commit is a new file; the last one counts and the earlier ones stay.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -82,14 +81,7 @@ def read_reviews(root: Path, domain: Domain, session_id: str) -> Mapping[int, Re
 
 def _names(folder: Path) -> list[tuple[int, int]]:
     """The commits and numbers of all reviews."""
-    try:
-        with _files.storage_errors("list", folder):
-            names = os.listdir(folder)
-    except StorageError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            return []
-        raise
-    matches = (_FILE_NAME.fullmatch(name) for name in names)
+    matches = (_FILE_NAME.fullmatch(name) for name in _files.names_in(folder))
     return [(int(match[1]), int(match[2])) for match in matches if match]
 
 

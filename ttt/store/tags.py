@@ -70,13 +70,7 @@ def tags_of(root: Path, domain: Domain, session_id: str) -> Mapping[str, int]:
         StorageError: The disk refused.
     """
     folder = _folder(root, domain, session_id)
-    try:
-        with _files.storage_errors("list", folder):
-            names = sorted(one for one in os.listdir(folder) if _FILE_NAME.fullmatch(one))
-    except StorageError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            return {}
-        raise
+    names = sorted(one for one in _files.names_in(folder) if _FILE_NAME.fullmatch(one))
     return {name.removesuffix(".json"): _read(folder / name, session_id) for name in names}
 
 

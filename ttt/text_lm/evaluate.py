@@ -1,6 +1,6 @@
 """What a trained model is worth and how its loss curves: held-out losses, Fisher factors.
 
-Shapes: B batch, L tokens, V vocabulary.
+Shapes: B batch, S input tokens, L tokens, N predicted positions, D width, V vocabulary.
 """
 
 import math
@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ttt.core.fisher import Fisher, fisher_factors
-from ttt.core.model import LanguageModel
-from ttt.core.objective import AutoRegressive, Masked, TTTObjective
+from ttt.core.model import LanguageModel, adapt
+from ttt.core.objective import AutoRegressive, Examples, Masked, TTTObjective
 from ttt.core.tokens import BytePairs
 from ttt.text_lm.bulk_encoding import token_bytes
 from ttt.text_lm.windows import Mixture
@@ -62,13 +64,7 @@ def held_out_loss(
         for start in range(0, len(windows_BL), BATCH):
             tokens_BL = torch.from_numpy(windows_BL[start : start + BATCH]).to(device)
             examples = objective.examples(tokens_BL, generator)
-            features_BSD, _ = model.features(examples.inputs_BS)
-            features_ND = features_BSD.flatten(0, 1)[examples.positions_N]
-            logits_NV = (features_ND @ model.head_VD.T).float()
-            total = torch.nn.functional.cross_entropy(
-                logits_NV, examples.targets_N, reduction="sum"
-            )
-            nats += float(total)
+            nats += summed_nats(model, examples)
             tokens += len(examples.targets_N)
             text_bytes += int(bytes_V[examples.targets_N.cpu()].sum())
     return HeldOutLoss(
@@ -76,6 +72,27 @@ def held_out_loss(
         bits_per_byte=nats / math.log(2) / max(text_bytes, 1),
         tokens=tokens,
     )
+
+
+@torch.no_grad()
+def summed_nats(
+    model: LanguageModel,
+    examples: Examples,
+    *,
+    adapter_DD: Float[Tensor, "width width"] | None = None,
+) -> float:
+    """Cross-entropy over all predicted tokens of some examples, read from a fresh state.
+
+    Args:
+        model: In whatever mode.
+        examples: On its device.
+        adapter_DD: Fast weights to read them under.
+    """
+    features_BSD, _ = model.features(examples.inputs_BS)
+    features_ND = adapt(features_BSD.flatten(0, 1)[examples.positions_N], adapter_DD)
+    logits_NV = (features_ND @ model.head_VD.T).float()
+    total = torch.nn.functional.cross_entropy(logits_NV, examples.targets_N, reduction="sum")
+    return float(total)
 
 
 def held_out_losses(

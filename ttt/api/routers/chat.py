@@ -37,22 +37,6 @@ class ChatRequest(SayOptions):
     """Answer as a stream of events: `receipt`, then `token` by token, then `done`."""
 
 
-class NewChatRequest(ChatSettings):
-    """A new session."""
-
-    session_id: str = Field(examples=["ada"])
-    """Its name."""
-
-
-@router.post("", status_code=201, summary="Start a session", responses={**PROBLEMS})
-def new(request: Request, here: Here, given: NewChatRequest) -> Response:
-    """Start a session on a frozen base; its settings are for life."""
-    options = NewChatOptions(**given.model_dump(), artifacts_root=here.root)
-    session = here.chat.new(options.session_id, options.part(ChatSettings))
-    here.live.announce("chat.new", {"session_id": session.session_id})
-    return reply(request, plain_session(session, {}), status=201)
-
-
 @router.post("/{session_id}/chat", summary="Say something", responses={**PROBLEMS})
 def say(request: Request, here: Here, session_id: SessionId, given: ChatRequest) -> Response:
     """Read, learn, answer and keep one message; `done` is the acknowledgement."""
@@ -62,20 +46,16 @@ def say(request: Request, here: Here, session_id: SessionId, given: ChatRequest)
     return reply(request, chat.answer_of(list(events)).plain)
 
 
-@router.get("/{session_id}/history", summary="What was said", responses={**PROBLEMS})
-def history(request: Request, here: Here, session_id: SessionId, limit: int = 50) -> Response:
-    """The newest messages of a session, with what became of each."""
-    options = HistoryOptions(session_id=session_id, limit=limit, artifacts_root=here.root)
-    return reply(request, chat.history(options).plain)
+def _new(options: NewChatOptions, here: Service) -> Answer:
+    session = here.chat.new(options.session_id, options.part(ChatSettings))
+    here.live.announce("chat.new", {"session_id": session.session_id})
+    return Answer.of_fields(plain_session(session, {}))
 
 
-@router.post("/{session_id}/reset", summary="Forget everything learned", responses={**PROBLEMS})
-def reset(request: Request, here: Here, session_id: SessionId) -> Response:
-    """The state of a new session, bit for bit; the history stays."""
-    options = ResetOptions(session_id=session_id, artifacts_root=here.root)
+def _reset(options: ResetOptions, here: Service) -> Answer:
     session = here.chat.reset(options.session_id)
-    here.live.announce("chat.reset", {"session_id": session_id, "n": session.head.n})
-    return reply(request, plain_session(session, {}))
+    here.live.announce("chat.reset", {"session_id": session.session_id, "n": session.head.n})
+    return Answer.of_fields(plain_session(session, {}))
 
 
 def _learning(options: LearningOptions, here: Service) -> Answer:
@@ -83,15 +63,18 @@ def _learning(options: LearningOptions, here: Service) -> Answer:
     return Answer.of_fields({**plain_session(session, {}), "learning": options.learning})
 
 
-add_command(
-    router,
-    Command(
-        method="POST",
-        path="/{session_id}/learning",
-        options=LearningOptions,
-        run=_learning,
-    ),
-)
+def _history(options: HistoryOptions, _: Service) -> Answer:
+    return chat.history(options)
+
+
+one = "/{session_id}"
+for command in (
+    Command(method="POST", path="", options=NewChatOptions, run=_new, status=201),
+    Command(method="GET", path=f"{one}/history", options=HistoryOptions, run=_history),
+    Command(method="POST", path=f"{one}/reset", options=ResetOptions, run=_reset),
+    Command(method="POST", path=f"{one}/learning", options=LearningOptions, run=_learning),
+):
+    add_command(router, command)
 session_routes(router, lambda here: here.text)
 
 

@@ -1,53 +1,49 @@
 """Nano: a base, sessions that learn a plant online, their runs, and git for them."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from ttt.api.replies import reply
 from ttt.api.routers.commands import PROBLEMS, Command, SessionId, add_command
 from ttt.api.routers.sessions import session_routes
-from ttt.api.service import Here
+from ttt.api.service import Here, Service
+from ttt.branching.answers import Answer
+from ttt.lib.options import CommandOptions
 from ttt.store.domains import NANO
 from ttt.store.session_runs import list_session_runs, read_session_run_file
 from ttt.store.sessions import open_session
 from ttt_ssm_nano import session_commands as nano
+from ttt_ssm_nano.replayer import NanoWorkshop
 from ttt_ssm_nano.session_options import InitBaseOptions, NewSessionOptions, RunSessionOptions
 
 MEDIA_TYPES = {".csv": "text/csv", ".json": "application/json", ".png": "image/png"}
+FUNCTIONS: Mapping[type[CommandOptions], Callable[[Any, NanoWorkshop], Answer]] = {
+    InitBaseOptions: nano.init_base,
+    NewSessionOptions: nano.new_session,
+    RunSessionOptions: nano.run_session,
+}
 
 router = APIRouter(prefix="/api/sessions", tags=["nano"])
-add_command(
-    router,
-    Command(
-        method="POST",
-        path="",
-        options=NewSessionOptions,
-        run=lambda options, here: nano.new_session(options, here.nano),
-        status=201,
-    ),
-)
-add_command(
-    router,
-    Command(
-        method="POST",
-        path="/{session_id}/run",
-        options=RunSessionOptions,
-        run=lambda options, here: nano.run_session(options, here.nano),
-    ),
-)
-session_routes(router, lambda here: here.nano)
-
 base_router = APIRouter(prefix="/api/nano", tags=["nano"])
-add_command(
-    base_router,
-    Command(
-        method="POST",
-        path="/base",
-        options=InitBaseOptions,
-        run=lambda options, here: nano.init_base(options, here.nano),
-        status=201,
-    ),
-)
+
+
+def _added(where: APIRouter, path: str, options: type[CommandOptions], status: int) -> None:
+    """Add one of the domain's own commands, by the function that goes with its options."""
+
+    def run(given: CommandOptions, here: Service) -> Answer:
+        return FUNCTIONS[options](given, here.nano)
+
+    command = Command(method="POST", path=path, options=options, run=run, status=status)
+    add_command(where, command)
+
+
+_added(base_router, "/base", InitBaseOptions, 201)
+_added(router, "", NewSessionOptions, 201)
+_added(router, "/{session_id}/run", RunSessionOptions, 200)
+session_routes(router, lambda here: here.nano)
 
 
 @router.get("/{session_id}/runs", summary="List a session's runs", responses={**PROBLEMS})

@@ -14,8 +14,7 @@ from typing import Any
 
 from ttt.branching.options import HISTORY, UPKEEP
 from ttt.lib.entry import EXIT_OK
-from ttt.lib.flags import CommandOptions, parse, parse_command, run_command
-from ttt.lib.subcommands import split_command
+from ttt.lib.flags import CommandOptions, parse_command, run_command
 from ttt.text_lm.chat.options import (
     HistoryOptions,
     LearningOptions,
@@ -40,11 +39,9 @@ COMMANDS: Mapping[str, type[CommandOptions]] = {**OWN, **HISTORY, **UPKEEP}
 @run_command
 def main(argv: Sequence[str] | None = None) -> int:
     """Talk, or run one sub-command."""
-    given = list(sys.argv[1:] if argv is None else argv)
-    name, _ = split_command(given)
-    if name is None or (name.startswith("-") and name not in ("-h", "--help")):
-        return _talk(parse(TalkOptions, given, prog="ttt chat", description=__doc__ or ""))
-    name, options = parse_command(COMMANDS, given, prog="ttt chat", description=__doc__ or "")
+    name, options = parse_command(
+        COMMANDS, argv, prog="ttt chat", description=__doc__ or "", default="talk"
+    )
     assert isinstance(options, CommandOptions), "each of them is a command's"
     if isinstance(options, TalkOptions):
         return _talk(options)

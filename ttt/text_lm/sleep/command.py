@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from ttt.lib.flags import CommandOptions, parse, parse_command, run_command
-from ttt.lib.subcommands import split_command
+from ttt.lib.flags import CommandOptions, parse_command, run_command
 from ttt.text_lm.sleep.options import (
     ManifestOptions,
     PromoteOptions,
@@ -42,11 +41,9 @@ COMMANDS: Mapping[str, type[CommandOptions]] = {
 @run_command
 def main(argv: Sequence[str] | None = None) -> int:
     """Sleep one night, or run one sub-command."""
-    given = list(sys.argv[1:] if argv is None else argv)
-    name, _ = split_command(given)
-    if name is None or (name.startswith("-") and name not in ("-h", "--help")):
-        return _sleep(parse(SleepOptions, given, prog="ttt sleep", description=__doc__ or ""))
-    name, options = parse_command(COMMANDS, given, prog="ttt sleep", description=__doc__ or "")
+    name, options = parse_command(
+        COMMANDS, argv, prog="ttt sleep", description=__doc__ or "", default="run"
+    )
     if isinstance(options, SleepOptions):
         return _sleep(options)
     assert isinstance(options, CommandOptions), "each of them is a command's"

@@ -46,7 +46,7 @@ class Reviewer:
             )
         if parts.username or parts.password:  # Options are saved with what comes out.
             raise ConfigError(
-                f"--reviewer_url must hold no user and no password; put the key into {KEY_VARIABLE}."
+                f"--reviewer_url must not hold a password; the key belongs into {KEY_VARIABLE}."
             )
 
     def objection(self, text: str) -> str:

@@ -12,9 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ttt.core.model import LanguageModel, adapt
+from ttt.core.model import LanguageModel
 from ttt.core.objective import Examples
 from ttt.core.tokens import BOS_ID, PAD_ID, TextEncoder
+from ttt.text_lm.evaluate import summed_nats
 
 Row = tuple[int, ...]
 """Token ids: the first is read, the others are predicted."""
@@ -52,7 +53,6 @@ def examples_of(rows: Sequence[Row]) -> Examples:
     )
 
 
-@torch.no_grad()
 def loss_of(
     model: LanguageModel,
     rows: Sequence[Row],
@@ -71,11 +71,6 @@ def loss_of(
     nats, tokens = 0.0, 0
     for start in range(0, len(rows), batch_size):
         examples = examples_of(rows[start : start + batch_size])
-        features_BSD, _ = model.features(examples.inputs_BS)
-        features_ND = features_BSD.flatten(0, 1)[examples.positions_N]
-        logits_NV = (adapt(features_ND, adapter_DD) @ model.head_VD.T).float()
-        nats += float(
-            torch.nn.functional.cross_entropy(logits_NV, examples.targets_N, reduction="sum")
-        )
+        nats += summed_nats(model, examples, adapter_DD=adapter_DD)
         tokens += len(examples.targets_N)
     return nats / tokens
