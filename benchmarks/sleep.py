@@ -32,7 +32,8 @@ from ttt.monitors.options import MonitorOptions
 from ttt.monitors.setup import monitor_config, named_base
 from ttt.text_lm.chat.conversation import ChatRoom
 from ttt.text_lm.chat.options import ChatSettings, SayOptions
-from ttt.text_lm.sleep.night import Night, sleep
+from ttt.text_lm.sleep.manifest import Night
+from ttt.text_lm.sleep.night import sleep
 from ttt.text_lm.sleep.options import SleepOptions
 from ttt.text_lm.sleep.promotion import promote
 from ttt.text_lm.sleep.rows import loss_of, rows_of
@@ -107,21 +108,20 @@ def night_row(root: Path, night: Night, *, poison: str, auditor: str) -> Row:
     caught = sum(_is_poison(one.memory.place) for one in rejected)
     poison_count = sum(_is_poison(one.memory.place) for one in night.findings)
     old, new = named_base(root, night.base), named_base(root, night.candidate_id)
-    assert night.before is not None, "it was judged"
-    assert night.after is not None, "it was judged"
-    assert night.verdict is not None, "it was judged"
+    trial = night.trial
+    assert trial is not None, "it was no dry run"
     return {
         "base": night.base,
         "poison": poison,
         "auditor": auditor,
         "precision": f"{caught} of {len(rejected)}",
         "recall": f"{caught} of {poison_count}",
-        "core": f"{night.after.core - night.before.core:+.4f}",
-        "mixed": f"{night.after.mixed - night.before.mixed:+.4f}",
-        "memory": f"{night.after.memory - night.before.memory:+.4f}",
+        "core": f"{trial.after.core - trial.before.core:+.4f}",
+        "mixed": f"{trial.after.mixed - trial.before.mixed:+.4f}",
+        "memory": f"{trial.after.memory - trial.before.memory:+.4f}",
         "audit": f"{_audit_loss(new) - _audit_loss(old):+.4f}",
         "planted": f"{_planted_loss(new) - _planted_loss(old):+.4f}",
-        "gates": "pass" if night.verdict.allowed else ", ".join(night.verdict.reasons),
+        "gates": "pass" if trial.verdict.allowed else ", ".join(trial.verdict.reasons),
     }
 
 

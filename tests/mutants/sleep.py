@@ -62,7 +62,7 @@ SLEEP_MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the held-out memories are trained on",
-        path="ttt/text_lm/sleep/night.py",
+        path="ttt/text_lm/sleep/training.py",
         old="if place not in self.held_out_places for row in own",
         new="if place for row in own",
         test=NIGHT + "test_what_is_held_out_is_never_trained_on",

@@ -67,7 +67,7 @@ def test_a_night_as_json(root, core, capsys):
     shown = as_json(root, capsys, "run", *QUICK, "--core_path", core, "--residual")
     assert shown["candidate"] == ID
     assert len(shown["memories"]) == 6
-    assert shown["memories"][0]["preview"].startswith("The river runs")
+    assert shown["previews"]["day-0:1"].startswith("The river runs")
     assert shown["losses"]["after"]["memory"] < shown["losses"]["before"]["memory"]
     assert shown["gate"]["allowed"] is True
     assert shown["residual"]["sessions"] == 3

@@ -15,9 +15,11 @@ from ttt.store.models import read_model
 from ttt.store.promotions import current_base
 from ttt.text_lm.models import show_model
 from ttt.text_lm.sleep import night as module
+from ttt.text_lm.sleep import training
 from ttt.text_lm.sleep.gates import HELD_OUT, decode_held_out
+from ttt.text_lm.sleep.manifest import read_manifest
 from ttt.text_lm.sleep.night import free_candidate_id, sleep
-from ttt.text_lm.sleep.promotion import promote, read_manifest
+from ttt.text_lm.sleep.promotion import promote
 
 ID = "starter-gru-sleep-1"
 
@@ -51,8 +53,8 @@ def root(tmp_path, told):
 def test_a_night_leaves_a_candidate_that_knows_more(night):
     root, found, _ = night
     assert found.candidate_id == ID
-    assert found.verdict.allowed
-    assert found.after.memory < found.before.memory
+    assert found.trial.verdict.allowed
+    assert found.trial.after.memory < found.trial.before.memory
     info = show_model(root, ID)
     assert (info.status, info.parents) == ("sleep_candidate", ("starter-gru",))
     base = named_base(root, ID)
@@ -82,7 +84,10 @@ def test_the_manifest_says_what_the_candidate_was_made_from(night):
     places = {one["place"] for one in manifest["memories"]}
     assert places == {f"day-{k}:{n}" for k in range(3) for n in (1, 2)}
     assert sum(one["held_out"] for one in manifest["memories"]) == 1
-    assert manifest["losses"] == {"before": asdict(found.before), "after": asdict(found.after)}
+    assert manifest["losses"] == {
+        "before": asdict(found.trial.before),
+        "after": asdict(found.trial.after),
+    }
     assert manifest["gate"]["allowed"] is True
     assert manifest["audited"] is True
     text = "The river runs"
@@ -91,13 +96,13 @@ def test_the_manifest_says_what_the_candidate_was_made_from(night):
 
 def test_what_is_held_out_is_never_trained_on(root, core, monkeypatch):
     trained = []
-    consolidate = module.consolidate
+    consolidate = training.consolidate
 
     def watched(model, source, memories, config, *, report):
         trained.extend(memories)
         return consolidate(model, source, memories, config, report=report)
 
-    monkeypatch.setattr(module, "consolidate", watched)
+    monkeypatch.setattr(training, "consolidate", watched)
     slept(root, core)
     data = stored.read_model_file(root, ID, HELD_OUT)
     held_out = decode_held_out(data, where=HELD_OUT, vocab_size=4096)
@@ -115,7 +120,7 @@ def test_a_dry_run_shows_the_memories_and_writes_nothing(root, core):
     before = sorted(path for path in root.rglob("*") if "index" not in path.name)
     found, told = slept(root, core, dry_run=True)
     assert len(found.approved) == 6
-    assert (found.candidate_id, found.verdict) == ("", None)
+    assert (found.candidate_id, found.trial) == ("", None)
     assert {stage for stage, *_ in told} == {"harvesting", "auditing"}
     after = sorted(path for path in root.rglob("*") if "index" not in path.name)
     assert before == after
@@ -221,6 +226,6 @@ def test_names_of_candidates_are_counted_from_the_root_of_their_line(tmp_path):
 
 def test_a_night_that_fails_its_gates_is_kept_and_says_so(root, core):
     found, _ = slept(root, core, core_rise_nats=0.0, canary_rise_nats=0.0, lr=0.5, train_steps=2)
-    assert not found.verdict.allowed
-    assert "core_rise" in found.verdict.reasons
+    assert not found.trial.verdict.allowed
+    assert "core_rise" in found.trial.verdict.reasons
     assert read_manifest(root, found.candidate_id)["gate"]["allowed"] is False

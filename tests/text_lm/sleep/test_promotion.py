@@ -14,7 +14,8 @@ from ttt.text_lm.chat.options import ChatSettings, SayOptions
 from ttt.text_lm.models import delete_model, show_model
 from ttt.text_lm.sleep import gates
 from ttt.text_lm.sleep import promotion as module
-from ttt.text_lm.sleep.promotion import promote, read_manifest, reject, roll_back, use
+from ttt.text_lm.sleep.manifest import read_manifest
+from ttt.text_lm.sleep.promotion import promote, reject, roll_back, use
 
 GOOD, BAD = "good", "bad"
 

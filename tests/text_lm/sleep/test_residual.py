@@ -12,7 +12,8 @@ from ttt.text_lm.sleep import residual as module
 from ttt.text_lm.sleep.auditor import Finding
 from ttt.text_lm.sleep.gates import HeldOut
 from ttt.text_lm.sleep.harvest import Memory
-from ttt.text_lm.sleep.promotion import promote, read_manifest
+from ttt.text_lm.sleep.manifest import read_manifest
+from ttt.text_lm.sleep.promotion import promote
 from ttt.text_lm.sleep.residual import SHARES, lenders, residual_of
 from ttt.text_lm.start_weights import RESIDUAL, read_start_weights
 
@@ -35,7 +36,7 @@ def finding(place, *reasons, approved=False):
 
 def test_a_residual_helps_on_held_out_memories_and_is_kept(promoted):
     root, night = promoted
-    kept = night.residual
+    kept = night.trial.residual
     assert kept.sessions == 3
     assert kept.share in SHARES
     assert kept.memory_fall > 0
@@ -53,12 +54,12 @@ def test_a_session_starts_from_it_and_a_reset_goes_back_to_it(promoted):
     def weights(session_id):
         return room._opened(session_id).prepared.state.fast.adapter_DD
 
-    assert torch.equal(weights("ada"), night.residual.adapter_DD)
+    assert torch.equal(weights("ada"), night.trial.residual.adapter_DD)
     assert not weights("bob").any()
     list(room.send("ada", "The river runs through the valley.", SayOptions(max_new_tokens=0)))
-    assert not torch.equal(weights("ada"), night.residual.adapter_DD)
+    assert not torch.equal(weights("ada"), night.trial.residual.adapter_DD)
     room.reset("ada")
-    assert torch.equal(weights("ada"), night.residual.adapter_DD)
+    assert torch.equal(weights("ada"), night.trial.residual.adapter_DD)
 
 
 def test_its_own_drift_counts_against_the_budget(promoted):

@@ -12,6 +12,7 @@ from ttt.api.service import Here, Service
 from ttt.branching.answers import Answer
 from ttt.lib.options import CommandOptions
 from ttt.text_lm.sleep.commands import COMMANDS
+from ttt.text_lm.sleep.manifest import read_manifest
 from ttt.text_lm.sleep.options import (
     PromoteOptions,
     RejectOptions,
@@ -19,7 +20,6 @@ from ttt.text_lm.sleep.options import (
     StatusOptions,
     UseOptions,
 )
-from ttt.text_lm.sleep.promotion import read_manifest
 
 router = APIRouter(prefix="/api/sleep", tags=["sleep"])
 

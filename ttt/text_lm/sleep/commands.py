@@ -8,7 +8,8 @@ from typing import Any, Final
 from ttt.branching.answers import Answer
 from ttt.store.promotions import Promotion, read_promotions, standing
 from ttt.text_lm.sleep.auditor import Finding
-from ttt.text_lm.sleep.night import Night, Progress, plain_finding, plain_residual, sleep
+from ttt.text_lm.sleep.manifest import Night, Trial, plain_night, read_manifest
+from ttt.text_lm.sleep.night import sleep
 from ttt.text_lm.sleep.options import (
     ManifestOptions,
     PromoteOptions,
@@ -18,55 +19,30 @@ from ttt.text_lm.sleep.options import (
     StatusOptions,
     UseOptions,
 )
-from ttt.text_lm.sleep.promotion import promote, read_manifest, reject, roll_back, use
+from ttt.text_lm.sleep.promotion import promote, reject, roll_back, use
+from ttt.text_lm.sleep.training import Progress
 
 PREVIEW_CHARACTERS: Final = 60
 
 
 def answer_of(night: Night) -> Answer:
     """What a night came to."""
+    previews = {one.memory.place: one.memory.text[:PREVIEW_CHARACTERS] for one in night.findings}
     lines = [
         f"{len(night.approved)} of {len(night.findings)} memories approved, from "
         f"{night.harvest.sessions} sessions of {night.base}",
         *(f"not read: {one}" for one in night.harvest.damaged),
         *(f"no memory: {count} {why}" for why, count in night.harvest.left_out.items()),
     ]
-    if night.verdict is not None:
-        lines += _losses(night)
+    if night.trial is not None:
+        lines += _losses(night.candidate_id, night.trial)
     return Answer(
-        plain=plain_night(night),
+        plain={**plain_night(night), "previews": previews},
         columns=("memory", "verdict", "reasons", "canary rise", "text"),
         rows=tuple(_row(one) for one in night.findings),
         lines=tuple(lines),
-        ok=night.verdict is None or night.verdict.allowed,
+        ok=night.trial is None or night.trial.verdict.allowed,
     )
-
-
-def plain_night(night: Night) -> dict[str, object]:
-    """A night as JSON; the texts of its memories are cut."""
-    verdict = night.verdict
-    return {
-        "base": night.base,
-        "candidate": night.candidate_id,
-        "sessions": night.harvest.sessions,
-        "left_out": dict(night.harvest.left_out),
-        "damaged": list(night.harvest.damaged),
-        "memories": [
-            {**plain_finding(one), "preview": one.memory.text[:PREVIEW_CHARACTERS]}
-            for one in night.findings
-        ],
-        "losses": None
-        if night.before is None or night.after is None
-        else {"before": asdict(night.before), "after": asdict(night.after)},
-        "gate": None
-        if verdict is None
-        else {
-            "allowed": verdict.allowed,
-            "reasons": list(verdict.reasons),
-            "readings": dict(verdict.readings),
-        },
-        "residual": plain_residual(night.residual),
-    }
 
 
 def plain_promotion(promotion: Promotion) -> dict[str, object]:
@@ -128,26 +104,23 @@ def _decided(promotion: Promotion) -> Answer:
     )
 
 
-def _losses(night: Night) -> list[str]:
-    assert night.before is not None, "it was judged"
-    assert night.after is not None, "it was judged"
-    assert night.verdict is not None, "it was judged"
-    before, after = asdict(night.before), asdict(night.after)
+def _losses(candidate_id: str, trial: Trial) -> list[str]:
+    before, after = asdict(trial.before), asdict(trial.after)
     lines = [
         f"{name} loss {before[name]:.4f} -> {after[name]:.4f} ({after[name] - before[name]:+.4f})"
         for name in before
     ]
-    if night.residual is not None:
-        kept = night.residual
+    if trial.residual is not None:
+        kept = trial.residual
         lines.append(
             f"residual of {kept.sessions} sessions, {kept.share:.3g} of it: memory loss "
             f"{-kept.memory_fall:+.4f}, canary loss {kept.canary_rise:+.4f}"
         )
-    if night.verdict.allowed:
-        command = f"ttt sleep promote --model_id {night.candidate_id}"
-        return [*lines, f"candidate {night.candidate_id}: passes its gates; {command}"]
-    reasons = ", ".join(night.verdict.reasons)
-    return [*lines, f"candidate {night.candidate_id}: fails its gates ({reasons})"]
+    if trial.verdict.allowed:
+        command = f"ttt sleep promote --model_id {candidate_id}"
+        return [*lines, f"candidate {candidate_id}: passes its gates; {command}"]
+    reasons = ", ".join(trial.verdict.reasons)
+    return [*lines, f"candidate {candidate_id}: fails its gates ({reasons})"]
 
 
 def _row(finding: Finding) -> tuple[object, ...]:

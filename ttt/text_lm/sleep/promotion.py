@@ -1,8 +1,9 @@
 """What becomes of a candidate: promoted, rejected; and which model is the current base.
 
-Each is one attempt through the spine, and leaves one record whatever its end; the record of a
-committed switch is the switch. A promotion measures the gates once more on the candidate's own
-held-out rows, so neither a manifest nor a night of another version is believed.
+Each switch of the base is one attempt through the spine and leaves one record whatever its end; the
+record of a committed one is the switch. A rejection switches nothing and is only a record. A
+promotion measures the gates once more on the candidate's own held-out rows, so neither a manifest
+nor a night of another version is believed.
 
 Sessions stay on the base they were made on, for life: nothing that a session has learned means the
 same on another. New sessions start on the new base with empty fast weights, or with the residual.
@@ -15,9 +16,7 @@ from typing import Any, Final
 
 from ttt.changes.plastic_state import PlasticHolder
 from ttt.changes.promotion import BaseChoice, switch_base
-from ttt.errors import NotFoundError
 from ttt.guarded.plastic import adapt
-from ttt.lib import strict_json
 from ttt.monitors.setup import named_base
 from ttt.spine.change import ALLOWED, Check, Outcome, Receipt, Verdict
 from ttt.store.models import read_model_file
@@ -33,7 +32,8 @@ from ttt.store.promotions import (
 )
 from ttt.text_lm.models import BUILT_IN, COMPLETED, show_model
 from ttt.text_lm.sleep.gates import HELD_OUT, GateLimits, decode_held_out, gate_verdict, measure
-from ttt.text_lm.sleep.night import CANDIDATE, MANIFEST
+from ttt.text_lm.sleep.manifest import read_manifest
+from ttt.text_lm.sleep.night import CANDIDATE
 
 PROMOTE: Final = "promote"
 REJECT: Final = "reject"
@@ -110,23 +110,6 @@ def reject(root: Path, model_id: str, *, note: str = "") -> Promotion:
             note=note,
         ),
     )
-
-
-def read_manifest(root: Path, model_id: str) -> dict[str, object]:
-    """What a candidate was made from.
-
-    Raises:
-        NotFoundError: There is no such model, or no night has made it.
-        CorruptArtifactError: It is damaged.
-    """
-    try:
-        found = strict_json.loads(read_model_file(root, model_id, MANIFEST))
-    except NotFoundError as error:
-        if error.kind == "file":
-            raise NotFoundError("sleep candidate", model_id, "No night has made it.") from error
-        raise
-    assert isinstance(found, dict), "as it was saved"
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
