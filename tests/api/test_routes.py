@@ -137,6 +137,29 @@ def test_models_generation_and_sleep(api):
     assert ask(api, "GET", "/api/text/runs") == {"total": 0, "runs": []}
 
 
+def test_a_get_changes_nothing_whatever_it_asks(api, tree):
+    """Every file but views and the service's own: a GET with the words of a write is refused."""
+    ask(api, "POST", "/api/text/sessions", 201, session_id="looked-at")
+    ask(api, "POST", "/api/text/sessions/looked-at/chat", text=HELLO, max_new_tokens=0)
+    before = {path: path.read_bytes() for path in tree.rglob("*") if path.is_file()}
+    for kind in ("anomalies", "text/anomalies"):
+        query = "review=looked-at:1&verdict=flag&note=x"
+        assert api.get(f"/api/{kind}?{query}").status_code == 422
+    for path in api.app.openapi()["paths"]:
+        if path != "/api/events":
+            api.get(path.replace("{session_id}", "looked-at").replace("{model_id}", "starter-gru"))
+    after = {path: path.read_bytes() for path in tree.rglob("*") if path.is_file()}
+    changed = {path.name for path in after if after[path] != before.get(path)}
+    assert changed <= {"index.json"}
+
+
+def test_an_input_that_stands_out_is_reviewed(api):
+    ask(api, "POST", "/api/text/sessions", 201, session_id="odd")
+    ask(api, "POST", "/api/text/sessions/odd/chat", text=HELLO, max_new_tokens=0)
+    said = ask(api, "POST", "/api/text/anomalies", review="odd:1", verdict="flag", note="look")
+    assert said == {"reviewed": "odd:1", "verdict": "flag", "note": "look"}
+
+
 def test_a_page_is_bounded_and_a_wrong_one_is_refused(api):
     assert len(ask(api, "GET", "/api/text/sessions?limit=1")["sessions"]) == 1
     for query in ("limit=0", "limit=501", "offset=-1", "limit=x", "limits=3"):

@@ -41,6 +41,8 @@ class Command:
     status: int = 200
     rename: Mapping[str, str] = field(default_factory=dict)
     """Fields of the options that stand in the path under another name."""
+    without: frozenset[str] = frozenset()
+    """Fields that this route does not take: a GET takes none that would change anything."""
 
     @property
     def placed(self) -> dict[str, str]:
@@ -51,7 +53,7 @@ class Command:
 
 def add_command(router: APIRouter, command: Command) -> None:
     """Add the route of a command to a router."""
-    body = body_of(command.options, frozenset(command.placed.values()))
+    body = body_of(command.options, command.without | frozenset(command.placed.values()))
     summary = (command.options.__doc__ or "").strip().rstrip(".")
     router.add_api_route(
         command.path,

@@ -13,6 +13,10 @@ from ttt.branching.workshop import Workshop
 from ttt.lib.options import CommandOptions
 
 _PARENT = {"session_id": "parent_session_id"}
+REVIEW = frozenset({"review", "verdict", "note"})
+"""Options of `outliers` that say something of an input, and so are for a POST alone."""
+LOOKING = frozenset({"z", "limit", "everything"})
+"""Those by which one looks through the queue."""
 
 
 def session_routes(router: APIRouter, workshop_of: Callable[[Service], Workshop]) -> None:
@@ -58,11 +62,12 @@ def anomaly_routes(
 ) -> None:
     """Add the queue of inputs that stand out over all sessions of a domain."""
     run = commands.COMMANDS["outliers"]
-    for method in ("GET", "POST"):
+    for method, without in (("GET", REVIEW), ("POST", LOOKING)):
         command = Command(
             method=method,
             path=path,
             options=o.OutliersOptions,
             run=lambda options, here: run(options, workshop_of(here)),
+            without=without,
         )
         add_command(router, command)
