@@ -13,7 +13,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from ttt.errors import BusyError, ConfigError, CorruptArtifactError, StorageError
+from ttt.errors import (
+    BusyError,
+    ConfigError,
+    CorruptArtifactError,
+    NotFoundError,
+    StorageError,
+)
 from ttt.store import _files, layout, locks, signed
 
 CURRENT: Final = "current"
@@ -133,12 +139,18 @@ def resolved_base(root: Path, name: str) -> str:
     return current_base(root) if name == CURRENT else name
 
 
-def append_promotion(root: Path, decision: Decision) -> Promotion:
+def append_promotion(root: Path, decision: Decision, *, needs: str = "") -> Promotion:
     """Write a decision down; if it switches the base, this is the moment.
 
     The decision that was written down last is not written down twice.
 
+    Args:
+        root: The artifact tree.
+        decision: What was decided.
+        needs: A model of the tree that must be there; none is removed while this is written.
+
     Raises:
+        NotFoundError: That model has been removed since it was looked at.
         BusyError: Somebody else has decided since `decision.before` was read.
         ConfigError: There are too many records, or the note is too long.
         StorageError: The disk refused.
@@ -155,6 +167,8 @@ def append_promotion(root: Path, decision: Decision) -> Promotion:
             if newest.decision == decision:  # Asked again: the answer may have been lost.
                 _sync(root)
                 return newest
+        if needs and not _files.is_there(layout.text_model(root, needs)):
+            raise NotFoundError("text model", needs, "Somebody has removed it meanwhile.")
         if current != decision.before:
             raise _decided_meanwhile(current)
         if n >= PROMOTIONS_MAX:

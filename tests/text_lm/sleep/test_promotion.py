@@ -152,14 +152,27 @@ def test_a_full_disk_leaves_the_old_base(root, monkeypatch):
     assert promote(root, GOOD).decision.outcome == "committed"
 
 
+def test_a_candidate_that_is_deleted_while_it_is_measured_is_not_switched_to(root, monkeypatch):
+    measured = module.gate_verdict
+
+    def deleted_meanwhile(*given):
+        delete_model(root, GOOD)
+        return measured(*given)
+
+    monkeypatch.setattr(module, "gate_verdict", deleted_meanwhile)
+    with pytest.raises(NotFoundError, match="removed it meanwhile"):
+        promote(root, GOOD)
+    assert current_base(root) == "starter-gru"
+
+
 def test_of_two_who_decide_at_once_one_is_told(root, monkeypatch):
     """Both have looked before either has decided."""
     ready = threading.Barrier(2)
     append, won, told = module.append_promotion, [], []
 
-    def together(*given):
+    def together(*given, **needed):
         ready.wait()
-        return append(*given)
+        return append(*given, **needed)
 
     monkeypatch.setattr(module, "append_promotion", together)
 

@@ -19,7 +19,7 @@ from ttt.changes.promotion import BaseChoice, switch_base
 from ttt.guarded.plastic import adapt
 from ttt.monitors.setup import named_base
 from ttt.spine.change import ALLOWED, Check, Outcome, Receipt, Verdict
-from ttt.store.models import read_model_file
+from ttt.store.models import RESERVED, read_model_file
 from ttt.store.promotions import (
     PROMOTED,
     Decision,
@@ -142,7 +142,9 @@ class _Wanted:
             readings={name: x for one in receipt.verdicts for name, x in one.readings.items()},
             note=f"{self.note} {receipt.error}".strip(),
         )
-        self.written.append(append_promotion(self.root, decision))
+        saved = committed and self.model_id not in RESERVED
+        needs = self.model_id if saved else ""
+        self.written.append(append_promotion(self.root, decision, needs=needs))
 
 
 def _switch(wanted: _Wanted, *, checks: Sequence[Check], probes: Sequence[Check]) -> Promotion:
