@@ -155,7 +155,7 @@ def append_promotion(root: Path, decision: Decision, *, needs: str = "") -> Prom
         ConfigError: There are too many records, or the note is too long.
         StorageError: The disk refused.
     """
-    tmp = layout.prepare(root)
+    layout.prepare(root)
     folder = layout.promotions(root)
     with locks.shared(root):
         _files.make_folder(folder)
@@ -176,16 +176,21 @@ def append_promotion(root: Path, decision: Decision, *, needs: str = "") -> Prom
         promotion = Promotion(
             n=n, time=datetime.now(UTC).isoformat(timespec="seconds"), decision=decision
         )
-        data = signed.seal(_plain(promotion, prev))
-        if len(data) > RECORD_BYTES_MAX:
-            raise ConfigError(f"The record would hold {len(data)} bytes; shorten the note.")
-        try:
-            _files.write_atomic(_path(root, n), data, tmp=tmp, once=True)
-        except StorageError as error:
-            if isinstance(error.__cause__, FileExistsError):
-                raise _decided_meanwhile(current_base(root)) from error
-            raise
+        _publish(root, promotion, prev)
     return promotion
+
+
+def _publish(root: Path, promotion: Promotion, prev: str) -> None:
+    """Give a record its number, durably, unless somebody else has that number."""
+    data = signed.seal(_plain(promotion, prev))
+    if len(data) > RECORD_BYTES_MAX:
+        raise ConfigError(f"The record would hold {len(data)} bytes; shorten the note.")
+    try:
+        _files.write_atomic(_path(root, promotion.n), data, tmp=layout.prepare(root), once=True)
+    except StorageError as error:
+        if isinstance(error.__cause__, FileExistsError):
+            raise _decided_meanwhile(current_base(root)) from error
+        raise
 
 
 def _sync(root: Path) -> None:
