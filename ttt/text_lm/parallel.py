@@ -11,6 +11,7 @@ Shapes: B batch, L tokens, S input tokens, N predicted positions or layers, H hi
 """
 
 import contextlib
+import gc
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -138,3 +139,6 @@ def joined(*, sharded: bool, environ: Mapping[str, str] | None = None) -> Iterat
     finally:
         if ours:
             dist.destroy_process_group()
+            # A sharded module and its hooks refer to each other and keep the group's threads; left
+            # to the interpreter's end, those would be torn down running, which aborts the process.
+            gc.collect()
