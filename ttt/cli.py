@@ -47,6 +47,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "ttt.ui.serve:main",
             "Serve the API and the dashboard on this machine.",
         ),
+        "jobs": (
+            "ttt.api.jobs_command:main",
+            "List, show, cancel and resume the long work of a service.",
+        ),
         "fsck": (
             "ttt.branching.fsck_command:main",
             "Verify every byte of the artifact tree.",

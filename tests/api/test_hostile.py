@@ -18,8 +18,16 @@ SEGMENTS = (
 )  # fmt: skip
 
 
-LONG = ("/api/events", "/api/nano/base", "/api/sessions/{session_id}/run")
+LONG = (
+    "/api/events",
+    "/api/jobs/{job_id}/events",
+    "/api/nano/base",
+    "/api/sessions/{session_id}/run",
+)
 """Routes that have no end, or that sound values keep busy for minutes."""
+STARTS = ("/api/text/runs", "/api/text/train", "/api/sleep")
+"""Routes that begin long work when nothing is sent."""
+NOTHING = (b"", b"null")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +57,7 @@ def check(answer, sent):
 
 def test_no_body_breaks_anything(api):
     for (path, method, _), body in itertools.product(operations(api.app), WHOLE):
-        if method == "POST":
+        if method == "POST" and not (path in STARTS and body in NOTHING):
             at = path.replace("{session_id}", "ada")
             headers = {"Content-Type": "application/json"}
             check(api.post(at, content=body, headers=headers), body[:80])

@@ -20,6 +20,7 @@ from benchmarks.__main__ import SUITES
 from tests.docs.markdown import ROOT, Block, Page, all_pages, read_page
 from tests.docs.tables import option_table
 from tests.monitors.hand_made import COMMITTED
+from ttt.api.jobs_command import COMMANDS as JOBS_COMMANDS
 from ttt.branching.options import FsckOptions
 from ttt.cli import COMMANDS
 from ttt.core.backbone import BACKBONES
@@ -72,6 +73,7 @@ OPTIONS = {
     "ttt sleep": SLEEP_OPTIONS,
     "ttt.text_lm.sleep": SLEEP_OPTIONS,
     "ttt serve": (ServeOptions,),
+    "ttt jobs": tuple(JOBS_COMMANDS.values()),
     "ttt_ssm_nano.artifacts_api": (ListenOptions,),
     "ttt.ui.dashboard": (DashboardOptions,),
     "ttt nano": NANO_OPTIONS,
@@ -139,6 +141,7 @@ def documented_options() -> set[str]:
         *CHAT_OPTIONS,
         ChatOnceOptions,
         *OPTIONS["ttt models"],
+        *OPTIONS["ttt jobs"],
         MonitorOptions,
         TrainOptions,
         GenerateOptions,

@@ -50,7 +50,7 @@ def test_work_without_a_worker_reads_as_interrupted_or_as_completed_if_the_model
 
 
 def test_a_training_is_held_once_and_free_again_afterwards(tmp_path, monkeypatch):
-    monkeypatch.setattr("ttt.store.training_status.CLAIM_PAUSE_S", 0.0)
+    monkeypatch.setattr("ttt.store.holding.CLAIM_PAUSE_S", 0.0)
     with claim_training(tmp_path, "m"):
         with pytest.raises(ConfigError, match="Another process"), claim_training(tmp_path, "m"):
             pass

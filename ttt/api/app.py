@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import torch
+from anyio.to_thread import run_sync
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -17,7 +18,7 @@ from ttt.api import problems
 from ttt.api.gatekeeper import Gatekeeper
 from ttt.api.handbook import STYLE, page
 from ttt.api.metrics import Measured
-from ttt.api.routers import chat, nano, openai, sleep, system, text
+from ttt.api.routers import chat, jobs, nano, openai, sleep, system, text
 from ttt.api.service import Service
 from ttt.api.settings import ServiceSettings
 from ttt.settings import read_settings
@@ -35,6 +36,7 @@ ROUTERS = (
     chat.router,
     text.router,
     sleep.router,
+    jobs.router,
     openai.router,
 )
 
@@ -52,7 +54,9 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         torch.set_num_threads(1)  # Sessions share the cores; more threads wait for each other.
+        service.jobs.start()
         yield
+        await run_sync(service.jobs.stop)
 
     app = FastAPI(
         title=TITLE,

@@ -6,9 +6,12 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from ttt.api.kinds import all_kinds
 from ttt.api.live import LiveEvents
 from ttt.api.metrics import Metrics
 from ttt.api.settings import ServiceSettings
+from ttt.api.worker import COMMAND
+from ttt.jobs.supervisor import Supervisor
 from ttt.text_lm.chat.conversation import ChatRoom
 from ttt.text_lm.chat.workshop import TextWorkshop
 from ttt_ssm_nano.replayer import NanoWorkshop
@@ -23,16 +26,19 @@ class Service:
     nano: NanoWorkshop
     live: LiveEvents
     metrics: Metrics
+    jobs: Supervisor
 
     @classmethod
     def at(cls, settings: ServiceSettings) -> "Service":
         """Open the rooms."""
+        live = LiveEvents()
         return cls(
             settings=settings,
             chat=ChatRoom(settings.root),
             nano=NanoWorkshop(settings.root),
-            live=LiveEvents(),
+            live=live,
             metrics=Metrics(),
+            jobs=Supervisor(settings.root, all_kinds(), COMMAND, live.announce),
         )
 
     @property

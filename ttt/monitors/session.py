@@ -42,13 +42,20 @@ LONG_INPUT_BYTES = 1 << 16
 """Files from here on get a progress bar."""
 
 
-def run_session(options: MonitorOptions, documents: Sequence[Document], meter: Meter) -> int:
+def run_session(
+    options: MonitorOptions,
+    documents: Sequence[Document],
+    meter: Meter,
+    *,
+    watchers: Sequence[Output] = (),
+) -> int:
     """Run the monitor over some documents.
 
     Args:
         options: Everything else.
         documents: The input.
         meter: Told what is read of it.
+        watchers: Told every event too.
 
     Returns:
         The exit code.
@@ -62,7 +69,7 @@ def run_session(options: MonitorOptions, documents: Sequence[Document], meter: M
     screen = result_console()
     saved_as = _run_id(options, bases)
     with ExitStack() as stack:
-        outputs = _outputs(options, bases, stack, screen, saved_as)
+        outputs = [*_outputs(options, bases, stack, screen, saved_as), *watchers]
         with _bar(options, meter, screen):
             interrupted = _feed(options, _events(options, documents, bases), reports, outputs)
         summary = {**_summary(reports), "interrupted": interrupted}

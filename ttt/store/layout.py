@@ -11,6 +11,7 @@
     <root>/text_training/<model_id>/checkpoints/<step>/    a training's states (checkpoints.py)
     <root>/text_training/<model_id>/train_log.jsonl        its log (train_log.py)
     <root>/text_runs/<run_id>/                             monitored runs (runs.py)
+    <root>/jobs/<job_id>/                                  work in processes of its own (jobs.py)
     <root>/promotions/00000012.json                        which base is current (promotions.py)
     <root>/token_buffers/<key>/                            encoded corpora (token_buffers.py)
 
@@ -153,3 +154,13 @@ def text_runs(root: Path) -> Path:
 def text_run(root: Path, run_id: str) -> Path:
     """The folder of one monitored run."""
     return text_runs(root) / check_id("run id", run_id)
+
+
+def jobs(root: Path) -> Path:
+    """The folder of jobs."""
+    return root / "jobs"
+
+
+def job(root: Path, job_id: str) -> Path:
+    """The folder of one job."""
+    return jobs(root) / check_id("job id", job_id)

@@ -1,21 +1,14 @@
 """A training's log: `text_training/<model_id>/train_log.jsonl`, one JSON object a line.
 
-It is only ever appended to, and it is a view: nothing is resumed from it, so lines are written
-without waiting for the disk. Each line ends with a short digest of itself; a line that was torn by
-a crash or damaged later is counted and left out, never guessed at.
+`line_log.py` says how lines are written and which are trusted.
 """
 
-import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ttt.lib import strict_json
 from ttt.store import _files, layout
-
-BYTES_MAX = 1 << 28
-_APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+from ttt.store.line_log import append_line, read_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,17 +46,7 @@ def append_train_log(root: Path, model_id: str, record: Mapping[str, object]) ->
         ConfigError: The record is no JSON.
         StorageError: The disk refused.
     """
-    line = _signed(record)
-    layout.prepare(root)
-    path = _path(root, model_id)
-    if not _files.is_there(path.parent):
-        _files.make_folder(path.parent)
-    with _files.storage_errors("append to", path):
-        descriptor = os.open(path, _APPEND, _files.FILE_MODE)
-        try:
-            _files.write_all(descriptor, line if _ends_clean(descriptor) else b"\n" + line)
-        finally:
-            os.close(descriptor)
+    append_line(root, _path(root, model_id), record)
 
 
 def read_train_log(root: Path, model_id: str) -> TrainLog:
@@ -73,16 +56,8 @@ def read_train_log(root: Path, model_id: str) -> TrainLog:
         CorruptArtifactError: It is no regular file, or larger than 256 MiB.
         StorageError: The disk refused.
     """
-    try:
-        raw = _files.read_file(_path(root, model_id), bytes_max=BYTES_MAX)
-    except FileNotFoundError:
-        raw = b""
-    lines = raw.split(b"\n")
-    if not lines[-1]:
-        lines.pop()  # What follows the last line's end is no line.
-    found = [_verified(line) for line in lines]
-    good = tuple(record for record in found if record is not None)
-    return TrainLog(records=good, damaged_lines=len(found) - len(good))
+    found = read_lines(_path(root, model_id))
+    return TrainLog(records=found.records, damaged_lines=found.damaged)
 
 
 def save_train_curve(root: Path, model_id: str, png: bytes) -> Path:
@@ -104,26 +79,3 @@ def _step_of(record: Mapping[str, object]) -> int:
 
 def _path(root: Path, model_id: str) -> Path:
     return layout.text_training(root, model_id) / "train_log.jsonl"
-
-
-def _signed(record: Mapping[str, object]) -> bytes:
-    digest = hashlib.sha256(strict_json.dumps(record, indent=None)).hexdigest()[:16]
-    return strict_json.dumps({**record, "sum": digest}, indent=None)
-
-
-def _verified(line: bytes) -> Mapping[str, object] | None:
-    """The record of a line, or None if the line is not exactly what was written."""
-    try:
-        plain = strict_json.loads(line)
-    except ValueError:
-        return None
-    if not isinstance(plain, dict):
-        return None
-    record = {key: value for key, value in plain.items() if key != "sum"}
-    return record if _signed(record) == line + b"\n" else None
-
-
-def _ends_clean(descriptor: int) -> bool:
-    """Whether the file ends with a whole line; a crash may have torn the last one."""
-    size = os.fstat(descriptor).st_size
-    return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"

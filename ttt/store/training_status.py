@@ -8,9 +8,6 @@ same model. A file named `cancel` asks the holder to stop; it looks after every 
 """
 
 import contextlib
-import fcntl
-import os
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -19,7 +16,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from ttt.errors import ConfigError, CorruptArtifactError, NotFoundError
 from ttt.lib import strict_json
-from ttt.store import _files, layout
+from ttt.store import _files, holding, layout
 
 Phase: TypeAlias = Literal[
     "initializing", "tokenizing", "encoding_corpus", "running", "completed", "failed", "cancelled",
@@ -28,12 +25,9 @@ Phase: TypeAlias = Literal[
 PHASES: tuple[Phase, ...] = get_args(Phase)
 AT_WORK: tuple[Phase, ...] = PHASES[:4]
 """The phases in which a process holds the lock."""
-STATUS, LOCK, CANCEL = "status.json", "lock", "cancel"
+STATUS, CANCEL = "status.json", "cancel"
 SCHEMA_VERSION = 1
 BYTES_MAX = 1 << 16
-CLAIM_TRIES, CLAIM_PAUSE_S = 10, 0.05
-"""A reader that looks holds the lock for a moment; whoever claims it tries for half a second."""
-_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,11 +141,8 @@ def claim_training(root: Path, model_id: str) -> Iterator[None]:
     """
     layout.prepare(root)
     folder = layout.text_training(root, model_id)
-    _files.make_folder(folder)
-    with _files.storage_errors("lock", folder):
-        descriptor = os.open(folder / LOCK, _LOCK, _files.FILE_MODE)
-    try:
-        if not _locked(descriptor, tries=CLAIM_TRIES):
+    with holding.holding(folder) as ours:
+        if not ours:
             raise ConfigError(
                 f"Another process is training {model_id!r}; wait for it, or stop it with "
                 f"--cancel {model_id}."
@@ -159,32 +150,11 @@ def claim_training(root: Path, model_id: str) -> Iterator[None]:
         with _files.storage_errors("remove", folder / CANCEL):
             (folder / CANCEL).unlink(missing_ok=True)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def is_held(root: Path, model_id: str) -> bool:
     """Whether a process is at work on a training right now."""
-    path = layout.text_training(root, model_id) / LOCK
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        return not _locked(descriptor, tries=1, kind=fcntl.LOCK_SH)
-    finally:
-        os.close(descriptor)
-
-
-def _locked(descriptor: int, *, tries: int, kind: int = fcntl.LOCK_EX) -> bool:
-    """Take the lock if it is free or becomes so soon."""
-    for attempt in range(tries):
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-            return True
-        if attempt + 1 < tries:
-            time.sleep(CLAIM_PAUSE_S)
-    return False
+    return holding.is_held(layout.text_training(root, model_id))
 
 
 def _decoded(raw: bytes) -> TrainingStatus:

@@ -1,7 +1,4 @@
-"""Sleep: the current base, candidates, and what becomes of them.
-
-A night itself takes minutes and is a job; it is slept by `ttt sleep`.
-"""
+"""Sleep: the current base, candidates, and what becomes of them. A night itself is a job."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
