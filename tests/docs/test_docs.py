@@ -83,7 +83,7 @@ OPTIONS = {
     "ttt.text_lm.train": (TrainOptions,),
     "ttt.text_lm.generate": (GenerateOptions,),
     "ttt.text_lm.starter": (StarterOptions,),
-    "./start.sh": (MonitorOptions,),
+    "./start.sh": (ServeOptions,),
 }
 
 

@@ -45,6 +45,8 @@ class ListenOptions(CommandOptions):
     """Origins that may ask from a browser beside the service's own."""
     token_file: Path | None = None
     """Take the token from this file, of mode 0600, instead of drawing one."""
+    example: bool = False
+    """Place a small real example in a tree that is empty, before serving it."""
 
 
 class ServeOptions(ListenOptions):
@@ -82,6 +84,10 @@ def serve(options: ListenOptions, ports: Sequence[tuple[int, str]]) -> int:
     port = sockets[-1].getsockname()[1]
     path = token_path(port)
     from ttt.store.exports import remove_secret, write_secret
+    from ttt.ui.example import is_empty, place_example
+
+    if options.example and is_empty(options.artifacts_root):
+        place_example(options.artifacts_root)
 
     # The server stops cleanly on SIGTERM and then sends it once more: without this the process
     # would end there, and the token's file would stay.
