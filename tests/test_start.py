@@ -22,7 +22,7 @@ elif [ "$1 $2" = "-m venv" ]; then
   echo "venv" >>"{log}"
   mkdir -p "${{!#}}/bin" && cp "$0" "${{!#}}/bin/python"
 elif [ "$1" = "-m" ]; then
-  shift; echo "asked to run $*"  # Never run: the real checks of this project could be found and begun.
+  shift; echo "asked to run $*"  # The real checks of this project could be found and begun.
 else
   exec "{real}" "$@"
 fi

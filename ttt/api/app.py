@@ -5,13 +5,14 @@ app = create_app(ServiceSettings(root=Path("artifacts")))
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import torch
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from ttt import __version__
 from ttt.api import problems
@@ -25,6 +26,8 @@ from ttt.settings import read_settings
 
 GZIP_BYTES_MIN = 1024
 TITLE = "ttt"
+STATIC = Path(__file__).resolve().parent.parent / "ui" / "static"
+"""The dashboard, built from `dashboard/`."""
 DESCRIPTION = (
     "Models that learn at test time, made safe, observable and reversible. Every request but those "
     "for this page needs the token of the running service: Authorization: Bearer TOKEN."
@@ -76,6 +79,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     _add_handbook(app)
+    # Last, for whatever no route has: the pages of the dashboard find their own way.
+    app.frontend("/", directory=STATIC, fallback="index.html")
     return app
 
 
@@ -87,7 +92,3 @@ def _add_handbook(app: FastAPI) -> None:
     @app.get("/docs.css", include_in_schema=False)
     def style() -> Response:
         return Response(STYLE, media_type="text/css")
-
-    @app.get("/", include_in_schema=False)
-    def start() -> RedirectResponse:
-        return RedirectResponse("/docs")

@@ -95,7 +95,7 @@ def _sleep(work: Work) -> Result:
 
     night = plain_night(sleep(_sleep_options(work.root, work.options), progress=work.tell))
     work.event({"night": night})
-    return {"candidate_id": night.get("candidate_id")}
+    return {"candidate_id": night["candidate"]}
 
 
 def _monitor_options(root: Path, given: Mapping[str, Any]) -> MonitorOptions:

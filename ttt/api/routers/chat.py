@@ -33,6 +33,8 @@ class ChatRequest(SayOptions):
 
     text: str = Field(max_length=MESSAGE_CHARACTERS_MAX, examples=["The engine weaves patterns."])
     """What is said."""
+    learn: bool = True
+    """False only reads this one message, whatever the session's switch says."""
     stream: bool = False
     """Answer as a stream of events: `receipt`, then `token` by token, then `done`."""
 
@@ -40,7 +42,9 @@ class ChatRequest(SayOptions):
 @router.post("/{session_id}/chat", summary="Say something", responses={**PROBLEMS})
 def say(request: Request, here: Here, session_id: SessionId, given: ChatRequest) -> Response:
     """Read, learn, answer and keep one message; `done` is the acknowledgement."""
-    events = announced(here, here.chat.send(session_id, given.text, given.part(SayOptions)))
+    options = given.part(SayOptions)
+    sent = here.chat.send(session_id, given.text, options, may_learn=given.learn)
+    events = announced(here, sent)
     if given.stream:
         return event_stream(events, encoded)
     return reply(request, chat.answer_of(list(events)).plain)

@@ -1,5 +1,6 @@
 """The service itself: whether it is well, what there is, what happens, and its figures."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
@@ -11,7 +12,9 @@ from ttt.api.replies import reply
 from ttt.api.routers.commands import PROBLEMS
 from ttt.api.routers.sessions import anomaly_routes
 from ttt.api.service import Here
+from ttt.guarded.layers import DOMAINS, MATRIX
 from ttt.store.domains import NANO, TEXT
+from ttt.store.jobs import list_job_ids
 from ttt.store.models import list_model_ids
 from ttt.store.promotions import current_base
 from ttt.store.runs import list_runs
@@ -37,8 +40,19 @@ def index(request: Request, here: Here) -> Response:
         "text_sessions": count_sessions(root, TEXT),
         "text_models": len(list_model_ids(root)),
         "text_runs": len(list_runs(root)),
+        "jobs": len(list_job_ids(root)),
     }
     return reply(request, {"artifacts_root": root, "base": current_base(root), "counts": counts})
+
+
+@router.get("/api/architecture", summary="Which guard stands where", responses={**PROBLEMS})
+def architecture(request: Request) -> Response:
+    """The safety coverage matrix, as the code has it, with the test that shows each cell."""
+    rows = [
+        {"layer": layer, "cells": {name: asdict(cells[name]) for name in DOMAINS}}
+        for layer, cells in MATRIX.items()
+    ]
+    return reply(request, {"domains": DOMAINS, "layers": rows})
 
 
 @router.get("/api/events", summary="What happens, as it happens", response_model=None)

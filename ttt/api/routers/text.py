@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from ttt.api.replies import Limit, Offset, reply
 from ttt.api.routers.commands import PROBLEMS
+from ttt.api.run_pages import chunk_page, curve, run_columns, tape
 from ttt.api.service import Here
 from ttt.core.tokens import EOS_ID
 from ttt.lib.options import Options
@@ -20,6 +21,8 @@ from ttt.text_lm.models import compare_models, delete_model, list_models, show_m
 from ttt.text_lm.sampling import Sampling
 
 router = APIRouter(prefix="/api/text", tags=["text"])
+TAPE_MARKS = 240
+"""Marks of a tape at most: what a screen can show side by side."""
 
 
 class GenerateRequest(Options):
@@ -41,6 +44,19 @@ class GenerateRequest(Options):
     """The same seed and prompt give the same text."""
     stop: tuple[str, ...] = Field(default=(), max_length=16)
     """Texts that end it when they appear."""
+
+
+class ChunkQuery(Options):
+    """Which chunks of a run to show."""
+
+    outcome: tuple[str, ...] = Field(default=(), max_length=10)
+    """Those with one of these outcomes; all if there is none."""
+    newest_first: bool = True
+    """The order."""
+    offset: int = Field(default=0, ge=0, le=10_000_000)
+    """Chunks to leave out first."""
+    limit: int = Field(default=50, ge=1, le=500)
+    """Chunks of the page at most."""
 
 
 @router.get("/models", summary="List the text models", responses={**PROBLEMS})
@@ -97,6 +113,30 @@ def runs(request: Request, here: Here, offset: Offset = 0, limit: Limit = 100) -
     """The ids of monitored runs."""
     found = list_runs(here.root)
     return reply(request, {"total": len(found), "runs": found[offset : offset + limit]})
+
+
+@router.get("/runs/{run_id}/chunks", summary="The chunks of a run", responses={**PROBLEMS})
+def run_chunks(
+    request: Request, here: Here, run_id: str, asked: Annotated[ChunkQuery, Query()]
+) -> Response:
+    """A page of events, whole; `outcome` chooses among them and may be repeated."""
+    run = run_columns(here.root, run_id)
+    return reply(request, chunk_page(run, **asked.model_dump()))
+
+
+@router.get("/runs/{run_id}/curve", summary="The curves of a run", responses={**PROBLEMS})
+def run_curve(
+    request: Request,
+    here: Here,
+    run_id: str,
+    points: Annotated[int, Query(ge=10, le=10_000)] = 1000,
+    begin: Offset = 0,
+    end: Offset = 10_000_000,
+) -> Response:
+    """Losses, canary changes and drift by chunk; where there are too many, the extremes stay."""
+    run = run_columns(here.root, run_id)
+    found = curve(run, points=points, begin=begin, end=end)
+    return reply(request, {**found, "tape": tape(run, marks=TAPE_MARKS)})
 
 
 @router.get("/runs/{run_id}/{name}", summary="One file of a run", responses={**PROBLEMS})

@@ -1,0 +1,88 @@
+import { useState } from "react";
+import { api, take } from "@/api/client";
+import { NumberField, Segment, Switch, TextField } from "@/components/Controls";
+import { Panel } from "@/components/Panel";
+import { ErrorNote } from "@/components/States";
+import { useAct, useModels } from "@/lib/queries";
+
+const CONTEXTS = ["linear+cache", "linear", "cache"] as const;
+const MODES = ["spfw", "gate_rollback"] as const;
+
+/** Everything that is settled for life when a session begins; all guards are on at first. */
+export function NewSession(props: { onMade: (id: string) => void; onClose: () => void }) {
+  const models = useModels();
+  const [id, setId] = useState("");
+  const [base, setBase] = useState("current");
+  const [context, setContext] = useState<(typeof CONTEXTS)[number]>("linear+cache");
+  const [mode, setMode] = useState<(typeof MODES)[number]>("spfw");
+  const [gate, setGate] = useState(true);
+  const [rollback, setRollback] = useState(true);
+  const [budget, setBudget] = useState("0.05");
+  const make = useAct(
+    () =>
+      take<{ session_id: string }>(
+        api.POST("/api/text/sessions", {
+          body: {
+            session_id: id,
+            base,
+            context,
+            safety_mode: mode,
+            enable_gate: gate,
+            enable_rollback: rollback,
+            budget_nats: Number(budget),
+          },
+        }),
+      ),
+    ["text-sessions"],
+    () => props.onMade(id),
+  );
+  return (
+    <Panel title="New session" hint="settled for life">
+      <form
+        className="stack max-w-[560px]"
+        onSubmit={(event) => {
+          event.preventDefault();
+          make.mutate(undefined);
+        }}
+      >
+        <TextField label="Name: a-z, 0-9, _ and -" value={id} placeholder="ada" onChange={setId} />
+        <label className="row">
+          <span className="text-ink-2">Base</span>
+          <select className="inp w-auto" value={base} onChange={(event) => setBase(event.target.value)}>
+            <option value="current">current</option>
+            {(models.data ?? []).map((one) => (
+              <option key={one.model_id} value={one.model_id}>
+                {one.model_id}
+              </option>
+            ))}
+          </select>
+        </label>
+        <div className="row wrap">
+          <span className="text-ink-2">What learns</span>
+          <Segment label="context" words={CONTEXTS} value={context} onChange={setContext} />
+        </div>
+        <div className="row wrap">
+          <span className="text-ink-2">Safety mode</span>
+          <Segment label="safety mode" words={MODES} value={mode} onChange={setMode} />
+        </div>
+        <div>
+          <Switch label="Gate" hint="judges a message before anything moves" value={gate} onChange={setGate} />
+          <Switch label="Rollback" hint="undoes what harms the canaries" value={rollback} onChange={setRollback} />
+          <NumberField label="Drift budget, nats" value={budget} initial="0.05" min={0} onChange={setBudget} />
+        </div>
+        {gate && rollback ? null : (
+          <p className="note warn">With a guard off, hostile text can be learned for good. The session says so for life.</p>
+        )}
+        {make.error ? <ErrorNote error={make.error} /> : null}
+        <div className="row">
+          <button type="submit" className="btn pri" disabled={id === "" || make.isPending}>
+            Start the session
+          </button>
+          <button type="button" className="btn" onClick={props.onClose}>
+            Close
+          </button>
+        </div>
+      </form>
+    </Panel>
+  );
+}
