@@ -1,4 +1,4 @@
-"""`python -m ttt.api.document`: the service's OpenAPI document, from which clients are generated."""
+"""`python -m ttt.api.document`: the service's OpenAPI document, for generated clients."""
 
 import json
 import sys

@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from ttt.monitors.decisions import decision_of_flat
 from ttt.store.runs import read_run_file
 
 EVENTS: Final = "events.jsonl"
@@ -37,7 +38,7 @@ class RunColumns:
     """The events of one run."""
 
     lines: tuple[bytes, ...]
-    outcomes: tuple[str, ...]
+    decisions: tuple[str, ...]
     columns: Mapping[str, Float64[np.ndarray, " N"]]
     """NaN where nothing was measured."""
 
@@ -56,23 +57,23 @@ def run_columns(root: Path, run_id: str) -> RunColumns:
         name: np.array([_number(event.get(name)) for event in events], dtype=np.float64)
         for name in FIELDS
     }
-    outcomes = tuple(str(event["outcome"]) for event in events)
-    return RunColumns(lines=lines, outcomes=outcomes, columns=columns)
+    decisions = tuple(decision_of_flat(event).word for event in events)
+    return RunColumns(lines=lines, decisions=decisions, columns=columns)
 
 
 def chunk_page(
-    run: RunColumns, *, outcome: Sequence[str], offset: int, limit: int, newest_first: bool
+    run: RunColumns, *, decision: Sequence[str], offset: int, limit: int, newest_first: bool
 ) -> dict[str, object]:
     """Some chunks, whole.
 
     Args:
         run: The run.
-        outcome: Those to show; all if empty.
+        decision: Those to show; all if empty.
         offset: Chunks to leave out first.
         limit: Chunks at most.
         newest_first: The order.
     """
-    chosen = [n for n, one in enumerate(run.outcomes) if not outcome or one in outcome]
+    chosen = [n for n, one in enumerate(run.decisions) if not decision or one in decision]
     ordered = chosen[::-1] if newest_first else chosen
     page = [json.loads(run.lines[n]) for n in ordered[offset : offset + limit]]
     return {"total": len(chosen), "chunks": page}
@@ -87,7 +88,7 @@ def curve(run: RunColumns, *, points: int, begin: int, end: int) -> dict[str, ob
         begin: The first chunk.
         end: One past the last; a larger one means the run's end.
     """
-    size = len(run.outcomes)
+    size = len(run.decisions)
     begin, end = min(begin, size), min(max(end, begin), size)
     kept = kept_places(end - begin, points, [run.columns[name][begin:end] for name in FIELDS])
     places = begin + kept
@@ -97,7 +98,7 @@ def curve(run: RunColumns, *, points: int, begin: int, end: int) -> dict[str, ob
         "end": end,
         "thinned": len(places) < end - begin,
         "index": places.tolist(),
-        "outcome": [run.outcomes[n] for n in places],
+        "decision": [run.decisions[n] for n in places],
         **{name: run.columns[name][places].tolist() for name in FIELDS},
     }
 
@@ -127,20 +128,20 @@ def kept_places(
 
 
 def tape(run: RunColumns, *, marks: int) -> list[dict[str, object]]:
-    """The run at a glance: what became of each stretch, the rarest outcome named first.
+    """The run at a glance: what became of each stretch, by the rarest decision in it.
 
     Args:
         run: The run.
         marks: Stretches at most; a short run has one for each chunk.
     """
-    size = len(run.outcomes)
+    size = len(run.decisions)
     edges = np.linspace(0, size, min(size, marks) + 1).astype(int)
-    totals = {name: run.outcomes.count(name) for name in set(run.outcomes)}
+    totals = {name: run.decisions.count(name) for name in set(run.decisions)}
     found: list[dict[str, object]] = []
     for low, high in itertools.pairwise(edges):
-        part = run.outcomes[low:high]
+        part = run.decisions[low:high]
         rarest = min(set(part), key=lambda name: (totals[name], name))
-        found.append({"chunk": int(low), "chunks": int(high - low), "outcome": rarest})
+        found.append({"chunk": int(low), "chunks": int(high - low), "decision": rarest})
     return found
 
 

@@ -37,6 +37,7 @@ from ttt.branching.merge import MergeConfig, merge
 from ttt.branching.replay import state_at, state_of
 from ttt.branching.revert import revert
 from ttt.branching.review_commands import outliers_command
+from ttt.branching.weights import weights, weights_answer
 from ttt.branching.workshop import Workshop
 from ttt.errors import ConfigError, NotFoundError
 from ttt.spine.change import Outcome
@@ -112,6 +113,12 @@ def diff_command(options: o.DiffOptions, workshop: Workshop) -> Answer:
     here = open_here(options.artifacts_root, options.session_id, workshop)
     a, b = (here.state(resolve(here.session, name)) for name in (options.a, options.b))
     return diff_rows(diff(a, b, everything=options.everything))
+
+
+def weights_command(options: o.WeightsOptions, workshop: Workshop) -> Answer:
+    """Show the weights of a commit."""
+    here = open_here(options.artifacts_root, options.session_id, workshop)
+    return weights_answer(weights(here.state(resolve(here.session, options.n))))
 
 
 def fork_command(options: o.ForkOptions, workshop: Workshop) -> Answer:
@@ -287,6 +294,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "show_session": show_command,
         "log": log_command,
         "diff": diff_command,
+        "weights": weights_command,
         "checkout": checkout_command,
         "tag": tag_command,
         "revert": revert_command,

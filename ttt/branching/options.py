@@ -59,6 +59,13 @@ class DiffOptions(SessionOptions):
     """Compare the rule's memory and the rest of the state too, not only the weights."""
 
 
+class WeightsOptions(SessionOptions):
+    """Show the weights of a commit: norms, singular values, entries."""
+
+    n: str = "head"
+    """The commit."""
+
+
 class ForkOptions(CommandOptions):
     """Start a session at a commit of another; nothing is copied."""
 
@@ -214,6 +221,7 @@ HISTORY: Final[Mapping[str, type[CommandOptions]]] = MappingProxyType(
         "show_session": ShowOptions,
         "log": LogOptions,
         "diff": DiffOptions,
+        "weights": WeightsOptions,
         "checkout": CheckoutOptions,
         "tag": TagOptions,
         "revert": RevertOptions,

@@ -3,6 +3,7 @@
 Each decision has a glyph and a word besides its colour, so that nothing rests on colour alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -73,6 +74,20 @@ def decision(event: MonitorEvent) -> Decision:
     if event.outcome is Outcome.COMMITTED and shortened:
         return Decision.SHORTENED
     return _BY_OUTCOME[event.outcome]
+
+
+def decision_of_flat(flat: Mapping[str, object]) -> Decision:
+    """The same for an event that was saved as a flat line.
+
+    Raises:
+        ValueError: It names no outcome.
+    """
+    share = flat.get("spfw_lr_eff")
+    shortened = isinstance(share, int | float) and not (share >= 1.0)
+    outcome = Outcome(str(flat.get("outcome")))
+    if outcome is Outcome.COMMITTED and shortened:
+        return Decision.SHORTENED
+    return _BY_OUTCOME[outcome]
 
 
 def explained(reason: str) -> str:

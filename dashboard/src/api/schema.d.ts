@@ -521,6 +521,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{session_id}/weights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the weights of a commit: norms, singular values, entries */
+        get: operations["get__api_sessions__session_id__weights_api_sessions__session_id__weights_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sleep": {
         parameters: {
             query?: never;
@@ -765,7 +782,7 @@ export interface paths {
         };
         /**
          * The chunks of a run
-         * @description A page of events, whole; `outcome` chooses among them and may be repeated.
+         * @description A page of events, whole; `decision` chooses among them and may be repeated.
          */
         get: operations["run_chunks_api_text_runs__run_id__chunks_get"];
         put?: never;
@@ -1092,6 +1109,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/text/sessions/{session_id}/weights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the weights of a commit: norms, singular values, entries */
+        get: operations["get__api_text_sessions__session_id__weights_api_text_sessions__session_id__weights_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/text/train": {
         parameters: {
             query?: never;
@@ -1339,6 +1373,12 @@ export interface components {
              * @default 0
              */
             answer_seed?: number;
+            /**
+             * Learn
+             * @description False only reads this one message, whatever the session's switch says.
+             * @default true
+             */
+            learn?: boolean;
             /**
              * Max New Tokens
              * @description Tokens of the answer at most; 0 only reads and learns.
@@ -4676,6 +4716,77 @@ export interface operations {
             };
         };
     };
+    get__api_sessions__session_id__weights_api_sessions__session_id__weights_get: {
+        parameters: {
+            query?: {
+                /** @description The commit. */
+                n?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The session. */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What became of it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description No token, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Its state does not allow it; look again. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is missing or outside of its range. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was kept. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get__api_sleep_api_sleep_get: {
         parameters: {
             query?: never;
@@ -5776,8 +5887,8 @@ export interface operations {
     run_chunks_api_text_runs__run_id__chunks_get: {
         parameters: {
             query?: {
-                /** @description Those with one of these outcomes; all if there is none. */
-                outcome?: string[];
+                /** @description Those that were decided so; all if there is none. */
+                decision?: string[];
                 /** @description The order. */
                 newest_first?: boolean;
                 /** @description Chunks to leave out first. */
@@ -7154,6 +7265,77 @@ export interface operations {
                 "application/json": components["schemas"]["TagRequest"] | null;
             };
         };
+        responses: {
+            /** @description What became of it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description No token, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Its state does not allow it; look again. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is missing or outside of its range. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was kept. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get__api_text_sessions__session_id__weights_api_text_sessions__session_id__weights_get: {
+        parameters: {
+            query?: {
+                /** @description The commit. */
+                n?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The session. */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description What became of it. */
             200: {

@@ -8,13 +8,7 @@ export interface Index {
   >;
 }
 
-export type JobPhase =
-  | "queued"
-  | "running"
-  | "completed"
-  | "failed"
-  | "cancelled"
-  | "interrupted";
+export type JobPhase = "queued" | "running" | "completed" | "failed" | "cancelled" | "interrupted";
 
 export interface Job {
   readonly job_id: string;
@@ -132,13 +126,13 @@ export interface RunCurve {
   readonly end: number;
   readonly thinned: boolean;
   readonly index: readonly number[];
-  readonly outcome: readonly string[];
+  readonly decision: readonly string[];
   readonly loss_base: readonly (number | null)[];
   readonly loss_mixed: readonly (number | null)[];
   readonly canary_delta: readonly (number | null)[];
   readonly predicted_canary_change: readonly (number | null)[];
   readonly drift_total: readonly (number | null)[];
-  readonly tape: readonly { chunk: number; chunks: number; outcome: string }[];
+  readonly tape: readonly { chunk: number; chunks: number; decision: string }[];
 }
 
 export interface TrainLine {
@@ -210,4 +204,13 @@ export interface Architecture {
     readonly layer: string;
     readonly cells: Readonly<Record<string, { by?: string; test?: string; why?: string }>>;
   }[];
+}
+
+export interface Weights {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly norm: number;
+  readonly singular_values: readonly number[];
+  readonly values: readonly (readonly number[])[];
+  readonly averaged: boolean;
 }

@@ -5,6 +5,7 @@ import { forLog, smoothed } from "@/lib/curves";
 import { compact } from "@/lib/format";
 import { asCsv, saveBlob, saveText } from "@/lib/save";
 import { useTheme } from "@/lib/theme";
+import { ScrollBox } from "./ScrollBox";
 
 export interface Series {
   readonly name: string;
@@ -74,7 +75,8 @@ function lineOf(series: Series, faint: boolean): uPlot.Series {
     points: { show: series.points ?? false, size: 6, fill: colour, stroke: colour },
   };
   if (series.points) return { ...base, paths: () => null };
-  if (series.stepped && uPlot.paths.stepped) return { ...base, paths: uPlot.paths.stepped({ align: 1 }) };
+  if (series.stepped && uPlot.paths.stepped)
+    return { ...base, paths: uPlot.paths.stepped({ align: 1 }) };
   return base;
 }
 
@@ -94,7 +96,12 @@ function drawLimit(limit: { value: number; label: string }) {
     ctx.stroke();
     ctx.font = `${10.5 * devicePixelRatio}px system-ui, sans-serif`;
     ctx.textAlign = "right";
-    ctx.fillText(limit.label, left + width, y - 4 * devicePixelRatio);
+    ctx.textBaseline = y - top < 16 * devicePixelRatio ? "top" : "bottom";
+    ctx.fillText(
+      limit.label,
+      left + width,
+      y + (ctx.textBaseline === "top" ? 3 : -2) * devicePixelRatio,
+    );
     ctx.restore();
   };
 }
@@ -119,7 +126,8 @@ function options(props: ChartProps, width: number, lines: ReturnType<typeof prep
   const logScale = { distr: 3 as const, log: 10 as const };
   const setScale = (u: uPlot, key: string) => {
     const { min, max } = u.scales.x ?? {};
-    if (key !== "x" || min === undefined || max === undefined || min === null || max === null) return;
+    if (key !== "x" || min === undefined || max === undefined || min === null || max === null)
+      return;
     const whole = min <= (props.x[0] ?? 0) && max >= (props.x.at(-1) ?? 0);
     props.onZoom?.(whole ? null : [min, max]);
   };
@@ -142,9 +150,11 @@ function options(props: ChartProps, width: number, lines: ReturnType<typeof prep
 }
 
 function Twin({ props }: { props: ChartProps }) {
-  const rows = props.x.slice(-200).map((_, i) => props.x.length - Math.min(200, props.x.length) + i);
+  const rows = props.x
+    .slice(-200)
+    .map((_, i) => props.x.length - Math.min(200, props.x.length) + i);
   return (
-    <div className="scroll-x max-h-60 overflow-auto" tabIndex={0} role="region" aria-label={`${props.title}, as a table`}>
+    <ScrollBox label={`${props.title}, as a table`} className="max-h-60">
       <table className="tbl">
         <thead>
           <tr>
@@ -169,7 +179,7 @@ function Twin({ props }: { props: ChartProps }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollBox>
   );
 }
 
@@ -184,7 +194,12 @@ export function Chart(props: ChartProps) {
   const caption = useId();
   const { lines, dropped } = prepared(props);
   const shape = JSON.stringify([
-    props.log, props.logX, props.height, props.sync, props.limit, theme,
+    props.log,
+    props.logX,
+    props.height,
+    props.sync,
+    props.limit,
+    theme,
     lines.map((one) => [one.series.name, one.series.slot, one.faint]),
   ]);
 
@@ -211,13 +226,21 @@ export function Chart(props: ChartProps) {
     const data = [props.x, ...lines.map((one) => one.values)] as uPlot.AlignedData;
     const { min, max } = plot.current?.scales.x ?? {};
     const before = plot.current?.data[0] ?? [];
-    const zoomed = min !== undefined && min !== null && before.length > 0 && (min > (before[0] ?? 0) || (max ?? 0) < (before.at(-1) ?? 0));
+    const zoomed =
+      min !== undefined &&
+      min !== null &&
+      before.length > 0 &&
+      (min > (before[0] ?? 0) || (max ?? 0) < (before.at(-1) ?? 0));
     plot.current?.setData(data, !zoomed);
   }, [props.x, props.series, props.smoothing]);
 
   const saveCsv = () => {
     const rows = props.x.map((x, i) => [x, ...props.series.map((one) => one.values[i])]);
-    saveText(`${props.file}.csv`, asCsv([props.xName, ...props.series.map((one) => one.name)], rows), "text/csv");
+    saveText(
+      `${props.file}.csv`,
+      asCsv([props.xName, ...props.series.map((one) => one.name)], rows),
+      "text/csv",
+    );
   };
   const savePng = () =>
     plot.current?.ctx.canvas.toBlob((blob) => blob && saveBlob(`${props.file}.png`, blob));
@@ -231,14 +254,25 @@ export function Chart(props: ChartProps) {
               {one.points ? (
                 <path d="M9 0l4 4-4 4-4-4z" fill={`var(--s${one.slot})`} />
               ) : (
-                <path d="M0 4h18" stroke={`var(--s${one.slot})`} strokeWidth="2" strokeDasharray={(DASHES[one.slot] ?? []).join(" ")} />
+                <path
+                  d="M0 4h18"
+                  stroke={`var(--s${one.slot})`}
+                  strokeWidth="2"
+                  strokeDasharray={(DASHES[one.slot] ?? []).join(" ")}
+                />
               )}
             </svg>
-            {one.name} {compact(one.values.findLast((value) => value !== null && Number.isFinite(value)))}
+            {one.name}{" "}
+            {compact(one.values.findLast((value) => value !== null && Number.isFinite(value)))}
           </span>
         ))}
         <span className="ml-auto row">
-          <button type="button" className="btn quiet sm" aria-pressed={table} onClick={() => setTable(!table)}>
+          <button
+            type="button"
+            className="btn quiet sm"
+            aria-pressed={table}
+            onClick={() => setTable(!table)}
+          >
             {table ? "Curve" : "Table"}
           </button>
           <button type="button" className="btn quiet sm" onClick={saveCsv}>

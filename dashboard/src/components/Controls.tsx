@@ -42,6 +42,7 @@ export function Switch(props: {
         type="checkbox"
         role="switch"
         className="switch"
+        aria-checked={props.value}
         checked={props.value}
         disabled={props.disabled}
         onChange={(event) => props.onChange(event.target.checked)}
@@ -138,6 +139,7 @@ export function BudgetBar({ used, budget, unit }: { used: number; budget: number
   const share = budget > 0 ? Math.max(0, used) / budget : 0;
   const text = `${used.toFixed(4)} of ${budget.toFixed(4)} ${unit}`;
   return (
+    // biome-ignore lint/a11y/useSemanticElements: no browser lets its own meter look like this.
     <div
       className={`meter ${share > 0.9 ? "warn" : ""}`}
       role="meter"

@@ -5,6 +5,7 @@ import type { Job } from "@/api/types";
 import type { Decision } from "@/lib/decisions";
 import { ago } from "@/lib/format";
 import { useJobActs } from "@/lib/queries";
+import { ScrollBox } from "./ScrollBox";
 import { ErrorNote } from "./States";
 
 const SHOWN: Readonly<Record<Job["status"], Decision | "none">> = {
@@ -23,9 +24,11 @@ function Output({ jobId }: { jobId: string }) {
     refetchInterval: 3000,
   });
   return (
-    <pre className="xs overflow-auto max-h-60 bg-sunken p-2 whitespace-pre-wrap" tabIndex={0} role="region" aria-label="what its process printed">
-      {output.data ? output.data.slice(-6000) : "nothing printed yet"}
-    </pre>
+    <ScrollBox label="what its process printed" className="max-h-60 bg-sunken p-2">
+      <pre className="xs whitespace-pre-wrap">
+        {output.data ? output.data.slice(-6000) : "nothing printed yet"}
+      </pre>
+    </ScrollBox>
   );
 }
 
@@ -45,15 +48,26 @@ export function JobRow({ job }: { job: Job }) {
         <span className="dim xs ml-auto">{ago(job.created, Date.now())}</span>
       </div>
       {waits && job.total > 0 ? (
-        <progress className="w-full h-2" value={job.done} max={job.total} aria-label={`${job.job_id}, ${job.stage}`} />
+        <progress
+          className="w-full h-2"
+          value={job.done}
+          max={job.total}
+          aria-label={`${job.job_id}, ${job.stage}`}
+        />
       ) : null}
       <div className="row wrap xs text-ink-2">
         <span>
-          {job.stage.replaceAll("_", " ")} {job.total > 0 ? `${job.done} of ${job.total}` : job.done || ""}{" "}
+          {job.stage.replaceAll("_", " ")}{" "}
+          {job.total > 0 ? `${job.done} of ${job.total}` : job.done || ""}{" "}
           {waits ? job.note : job.message}
         </span>
         <span className="ml-auto row">
-          <button type="button" className="btn quiet sm" aria-expanded={open} onClick={() => setOpen(!open)}>
+          <button
+            type="button"
+            className="btn quiet sm"
+            aria-expanded={open}
+            onClick={() => setOpen(!open)}
+          >
             output
           </button>
           {waits ? (

@@ -24,11 +24,7 @@ export function Panel({ title, hint, actions, children, flush = false }: PanelPr
 }
 
 /** The head of a screen: its name, and a sentence that a newcomer understands. */
-export function PageHead(props: {
-  title: string;
-  sentence: string;
-  actions?: React.ReactNode;
-}) {
+export function PageHead(props: { title: string; sentence: string; actions?: React.ReactNode }) {
   return (
     <div className="phead">
       <div>

@@ -1,7 +1,12 @@
 import { ApiError } from "@/api/client";
 
 /** Nothing here: what was looked for, where, and what fills it. */
-export function Empty(props: { what: string; where: string; command?: string; children?: React.ReactNode }) {
+export function Empty(props: {
+  what: string;
+  where: string;
+  command?: string;
+  children?: React.ReactNode;
+}) {
   return (
     <div className="empty stack">
       <p>

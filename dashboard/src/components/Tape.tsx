@@ -24,12 +24,7 @@ function Mark({ decision, x }: { decision: Decision; x: number }) {
       return <rect x={x + 1} y="17" width="7" height="5" fill="var(--d-blocked)" />;
     case "reverted":
       return (
-        <path
-          d={`M${x + 8} 4v16l-7-8z`}
-          fill="none"
-          stroke="var(--d-reverted)"
-          strokeWidth="1.5"
-        />
+        <path d={`M${x + 8} 4v16l-7-8z`} fill="none" stroke="var(--d-reverted)" strokeWidth="1.5" />
       );
     case "failed":
       return (

@@ -1,5 +1,5 @@
 import type { Chunk, CommitEvent } from "@/api/types";
-import { decisionOfEvent, decisionOfOutcome } from "@/lib/decisions";
+import { decisionOfChunk, decisionOfEvent } from "@/lib/decisions";
 import { signed } from "@/lib/format";
 import type { ReceiptData } from "./Receipt";
 
@@ -8,7 +8,11 @@ function lastOf<Value>(chunks: readonly Chunk[], pick: (chunk: Chunk) => Value |
 }
 
 /** The receipt of a message: its chunks taken together. */
-export function receiptOfCommit(event: CommitEvent, place: string, budget: number): ReceiptData | null {
+export function receiptOfCommit(
+  event: CommitEvent,
+  place: string,
+  budget: number,
+): ReceiptData | null {
   const decision = decisionOfEvent(event);
   if (decision === null) return null;
   const chunks = event.chunks ?? [];
@@ -37,7 +41,7 @@ export function receiptOfCommit(event: CommitEvent, place: string, budget: numbe
 /** The receipt of a monitored chunk. */
 export function receiptOfChunk(chunk: Chunk): ReceiptData {
   return {
-    decision: decisionOfOutcome(chunk.outcome),
+    decision: decisionOfChunk(chunk),
     reasons: [...chunk.gate_reasons, ...chunk.rollback_reasons],
     attempted: chunk.attempted_update_norm,
     kept: chunk.update_norm,

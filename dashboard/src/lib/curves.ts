@@ -64,5 +64,7 @@ export function columnsOf(csv: string): Record<string, number[]> {
   const [head = "", ...rows] = csv.trim().split("\n");
   const names = head.split(",");
   const cells = rows.map((row) => row.split(",").map(Number));
-  return Object.fromEntries(names.map((name, i) => [name, cells.map((row) => row[i] ?? Number.NaN)]));
+  return Object.fromEntries(
+    names.map((name, i) => [name, cells.map((row) => row[i] ?? Number.NaN)]),
+  );
 }

@@ -43,20 +43,31 @@ export function sentenceOf(reason: string): string {
   return SENTENCES[reason] ?? SENTENCES[reason.split(":")[0] ?? ""] ?? reason;
 }
 
-/** The outcome of a monitored chunk. */
-export function decisionOfOutcome(outcome: string): Decision {
-  return (DECISIONS as readonly string[]).includes(outcome) ? (outcome as Decision) : "failed";
+/** What became of a chunk, as it was told: its outcome, and how much of the step was kept. */
+export function decisionOfChunk(chunk: {
+  readonly outcome?: string;
+  readonly spfw_lr_eff?: number | null;
+}): Decision {
+  if (chunk.outcome === "refused") return "blocked";
+  if (chunk.outcome === "committed")
+    return (chunk.spfw_lr_eff ?? 1) < 1 ? "shortened" : "committed";
+  return asDecision(chunk.outcome ?? "");
+}
+
+/** A decision by its word; a word that is none is a failure. */
+export function asDecision(word: string): Decision {
+  return DECISIONS.find((one) => one === word) ?? "failed";
 }
 
 interface CommitEvent {
   readonly type?: string;
   readonly outcome?: string;
-  readonly chunks?: readonly { readonly outcome?: string }[];
+  readonly chunks?: readonly { readonly outcome?: string; readonly spfw_lr_eff?: number | null }[];
 }
 
 /** What a commit of a session says became of its input; null where nothing was tried. */
 export function decisionOfEvent(event: CommitEvent): Decision | null {
-  const part = event.chunks?.some((chunk) => chunk.outcome === "shortened") ?? false;
+  const part = event.chunks?.some((chunk) => decisionOfChunk(chunk) === "shortened") ?? false;
   switch (event.type) {
     case "update":
       return part ? "shortened" : "committed";

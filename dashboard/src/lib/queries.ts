@@ -46,8 +46,7 @@ export function useTextLog(sessionId: string | undefined, limit = 500) {
 export function useModels() {
   return useQuery({
     queryKey: ["models"],
-    queryFn: async () =>
-      (await take<{ models: Model[] }>(api.GET("/api/text/models"))).models,
+    queryFn: async () => (await take<{ models: Model[] }>(api.GET("/api/text/models"))).models,
   });
 }
 

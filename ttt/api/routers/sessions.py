@@ -32,6 +32,7 @@ def session_routes(router: APIRouter, workshop_of: Callable[[Service], Workshop]
         Command(method="GET", path=one, options=o.ShowOptions, run=on("show_session")),
         Command(method="GET", path=f"{one}/log", options=o.LogOptions, run=on("log")),
         Command(method="GET", path=f"{one}/diff", options=o.DiffOptions, run=on("diff")),
+        Command(method="GET", path=f"{one}/weights", options=o.WeightsOptions, run=on("weights")),
         Command(
             method="POST",
             path=f"{one}/fork",

@@ -49,8 +49,8 @@ class GenerateRequest(Options):
 class ChunkQuery(Options):
     """Which chunks of a run to show."""
 
-    outcome: tuple[str, ...] = Field(default=(), max_length=10)
-    """Those with one of these outcomes; all if there is none."""
+    decision: tuple[str, ...] = Field(default=(), max_length=10)
+    """Those that were decided so; all if there is none."""
     newest_first: bool = True
     """The order."""
     offset: int = Field(default=0, ge=0, le=10_000_000)
@@ -119,7 +119,7 @@ def runs(request: Request, here: Here, offset: Offset = 0, limit: Limit = 100) -
 def run_chunks(
     request: Request, here: Here, run_id: str, asked: Annotated[ChunkQuery, Query()]
 ) -> Response:
-    """A page of events, whole; `outcome` chooses among them and may be repeated."""
+    """A page of events, whole; `decision` chooses among them and may be repeated."""
     run = run_columns(here.root, run_id)
     return reply(request, chunk_page(run, **asked.model_dump()))
 

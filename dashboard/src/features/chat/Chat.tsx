@@ -19,7 +19,13 @@ import { Switches } from "./Switches";
 import { turnsOf } from "./turns";
 import { useSending } from "./useSending";
 
-function SessionList({ all, current }: { all: readonly SessionRow[]; current: string | undefined }) {
+function SessionList({
+  all,
+  current,
+}: {
+  all: readonly SessionRow[];
+  current: string | undefined;
+}) {
   return (
     <ul className="side">
       {all.map((row) => (
@@ -76,7 +82,8 @@ function Session({ sessionId }: { sessionId: string }) {
     .filter((one): one is Decision => one !== null);
   const settings = commits.find((commit) => commit.event.chat)?.event.chat;
   const budget = Number(settings?.budget_nats ?? 0.05);
-  const drift = commits.findLast((one) => typeof one.event.drift_total === "number")?.event.drift_total ?? 0;
+  const drift =
+    commits.findLast((one) => typeof one.event.drift_total === "number")?.event.drift_total ?? 0;
   const learning =
     commits.findLast((one) => one.event.type === "learning")?.event.learning ??
     settings?.learning !== false;
@@ -85,25 +92,40 @@ function Session({ sessionId }: { sessionId: string }) {
     if (confirmed && asking?.act === "undo") undo.mutate(asking.n);
     setAsking(null);
   };
-  const forkAt = (n: number) => fork.mutate({ n, child: `${sessionId}-at-${n}-${Date.now() % 10_000}` });
+  const forkAt = (n: number) =>
+    fork.mutate({ n, child: `${sessionId}-at-${n}-${Date.now() % 10_000}` });
   const fault = reset.error ?? undo.error ?? fork.error;
   return (
     <>
       <div className="stack">
         <Panel
           title="Conversation"
-          hint={settings ? `${settings.base}, ${turns.length} messages, context ${settings.context}` : undefined}
+          hint={
+            settings
+              ? `${settings.base}, ${turns.length} messages, context ${settings.context}`
+              : undefined
+          }
           flush
           actions={
             <>
               <button
                 type="button"
                 className="btn quiet sm"
-                onClick={() => saveText(`${sessionId}.json`, JSON.stringify(commits, null, 1), "application/json")}
+                onClick={() =>
+                  saveText(
+                    `${sessionId}.json`,
+                    JSON.stringify(commits, null, 1),
+                    "application/json",
+                  )
+                }
               >
                 Export
               </button>
-              <button type="button" className="btn sm danger" onClick={() => setAsking({ act: "reset" })}>
+              <button
+                type="button"
+                className="btn sm danger"
+                onClick={() => setAsking({ act: "reset" })}
+              >
                 Reset
               </button>
             </>
@@ -137,13 +159,21 @@ function Session({ sessionId }: { sessionId: string }) {
           <div className="mt-2">
             <Tape marks={marks} unit="messages" />
           </div>
-          <p className="xs dim">Below zero the canaries became easier; that leaves more than the budget.</p>
+          <p className="xs dim">
+            Below zero the canaries became easier; that leaves more than the budget.
+          </p>
         </Panel>
-        {settings ? <Switches sessionId={sessionId} settings={settings} learning={learning} /> : null}
+        {settings ? (
+          <Switches sessionId={sessionId} settings={settings} learning={learning} />
+        ) : null}
       </div>
       {asking ? (
         <Confirm
-          title={asking.act === "reset" ? `Reset ${sessionId}?` : `Undo what message c${asking.n} taught?`}
+          title={
+            asking.act === "reset"
+              ? `Reset ${sessionId}?`
+              : `Undo what message c${asking.n} taught?`
+          }
           action={asking.act === "reset" ? "Reset the session" : "Undo this learning"}
           danger={asking.act === "reset"}
           {...(asking.act === "reset" ? { typed: sessionId } : {})}
@@ -200,7 +230,11 @@ export default function Chat() {
             <Found query={sessions}>
               {(all) =>
                 all.length === 0 ? (
-                  <Empty what="No session yet." where="Looked in text_sessions of the artifact tree." command="ttt chat" />
+                  <Empty
+                    what="No session yet."
+                    where="Looked in text_sessions of the artifact tree."
+                    command="ttt chat"
+                  />
                 ) : (
                   <SessionList all={all} current={shown} />
                 )

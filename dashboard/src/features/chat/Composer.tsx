@@ -49,6 +49,7 @@ export function Composer(props: { sending: Sending; learning: boolean; left: num
             type="checkbox"
             role="switch"
             className="switch"
+            aria-checked={learn && props.learning}
             checked={learn && props.learning}
             disabled={!props.learning}
             onChange={(event) => setLearn(event.target.checked)}

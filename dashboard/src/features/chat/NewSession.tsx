@@ -48,7 +48,11 @@ export function NewSession(props: { onMade: (id: string) => void; onClose: () =>
         <TextField label="Name: a-z, 0-9, _ and -" value={id} placeholder="ada" onChange={setId} />
         <label className="row">
           <span className="text-ink-2">Base</span>
-          <select className="inp w-auto" value={base} onChange={(event) => setBase(event.target.value)}>
+          <select
+            className="inp w-auto"
+            value={base}
+            onChange={(event) => setBase(event.target.value)}
+          >
             <option value="current">current</option>
             {(models.data ?? []).map((one) => (
               <option key={one.model_id} value={one.model_id}>
@@ -66,12 +70,30 @@ export function NewSession(props: { onMade: (id: string) => void; onClose: () =>
           <Segment label="safety mode" words={MODES} value={mode} onChange={setMode} />
         </div>
         <div>
-          <Switch label="Gate" hint="judges a message before anything moves" value={gate} onChange={setGate} />
-          <Switch label="Rollback" hint="undoes what harms the canaries" value={rollback} onChange={setRollback} />
-          <NumberField label="Drift budget, nats" value={budget} initial="0.05" min={0} onChange={setBudget} />
+          <Switch
+            label="Gate"
+            hint="judges a message before anything moves"
+            value={gate}
+            onChange={setGate}
+          />
+          <Switch
+            label="Rollback"
+            hint="undoes what harms the canaries"
+            value={rollback}
+            onChange={setRollback}
+          />
+          <NumberField
+            label="Drift budget, nats"
+            value={budget}
+            initial="0.05"
+            min={0}
+            onChange={setBudget}
+          />
         </div>
         {gate && rollback ? null : (
-          <p className="note warn">With a guard off, hostile text can be learned for good. The session says so for life.</p>
+          <p className="note warn">
+            With a guard off, hostile text can be learned for good. The session says so for life.
+          </p>
         )}
         {make.error ? <ErrorNote error={make.error} /> : null}
         <div className="row">

@@ -4,7 +4,19 @@ import { Panel } from "@/components/Panel";
 import { ErrorNote } from "@/components/States";
 import { useAct } from "@/lib/queries";
 
-const KEPT = ["base", "context", "optimizer", "read", "safety_mode", "budget_nats", "enable_gate", "enable_rollback", "cache_lambda", "chunk_tokens", "seed"] as const;
+const KEPT = [
+  "base",
+  "context",
+  "optimizer",
+  "read",
+  "safety_mode",
+  "budget_nats",
+  "enable_gate",
+  "enable_rollback",
+  "cache_lambda",
+  "chunk_tokens",
+  "seed",
+] as const;
 
 /** What may be switched in a session, and what was settled when it began. */
 export function Switches(props: {

@@ -29,9 +29,7 @@ function useLatest(ids: readonly string[]) {
           ),
         ),
       );
-      return logs
-        .flatMap((log) => log.commits)
-        .sort((a, b) => b.time.localeCompare(a.time));
+      return logs.flatMap((log) => log.commits).sort((a, b) => b.time.localeCompare(a.time));
     },
   });
 }
@@ -174,7 +172,10 @@ function nextSteps(index: Index, jobs: readonly Job[], candidates: readonly stri
 /** What is here, whether it may learn, and what it decided last. */
 export default function Overview() {
   const navigate = useNavigate();
-  const index = useQuery({ queryKey: ["index"], queryFn: () => take<Index>(api.GET("/api/index")) });
+  const index = useQuery({
+    queryKey: ["index"],
+    queryFn: () => take<Index>(api.GET("/api/index")),
+  });
   const sessions = useTextSessions();
   const jobs = useJobs();
   const models = useModels();
@@ -243,8 +244,15 @@ export default function Overview() {
             <Panel title="Do next" flush>
               <ol>
                 {index.data
-                  ? nextSteps(index.data, all, candidates.map((one) => one.model_id)).map((step) => (
-                      <li key={step.title} className="p-3 border-b border-line last:border-0 stack gap-1">
+                  ? nextSteps(
+                      index.data,
+                      all,
+                      candidates.map((one) => one.model_id),
+                    ).map((step) => (
+                      <li
+                        key={step.title}
+                        className="p-3 border-b border-line last:border-0 stack gap-1"
+                      >
                         <b>{step.title}</b>
                         <span className="text-ink-2">{step.text}</span>
                         <Link className="btn sm self-start" to={step.to}>

@@ -7,6 +7,7 @@ import { NumberField, Segment } from "@/components/Controls";
 import { DecisionLabel } from "@/components/Glyph";
 import { JobRow } from "@/components/JobRow";
 import { PageHead, Panel, Stats } from "@/components/Panel";
+import { ScrollBox } from "@/components/ScrollBox";
 import { Empty, ErrorNote } from "@/components/States";
 import { decisionOfEvent, sentenceOf } from "@/lib/decisions";
 import { clock, fixed, signed } from "@/lib/format";
@@ -61,14 +62,16 @@ function MemoryRow(props: {
       </td>
       <td className="mono py-1">{memory.place}</td>
       <td className="wrap py-1 w-full">
-        {text.data ?? <span className="dim">{text.isPending ? "…" : "not in its session any more"}</span>}
+        {text.data ?? (
+          <span className="dim">{text.isPending ? "…" : "not in its session any more"}</span>
+        )}
         {memory.reasons.map((reason) => (
           <span key={reason} className="row wrap xs d-blocked">
             <span className="chip">{reason}</span> {sentenceOf(reason)}
           </span>
         ))}
       </td>
-      <td className="num py-1">{signed(memory.readings.canary_influence)}</td>
+      <td className="num py-1">{signed(memory.readings.canary_rise)}</td>
       <td className="py-1">
         <label className="row xs">
           <input
@@ -100,20 +103,28 @@ function Memories(props: {
       hint={`${approved} of ${night.memories.length} approved, from ${night.sessions} sessions of ${night.base}`}
       flush
       actions={
-        <Segment label="which memories" words={["All", "Rejected", "Approved"]} value={which} onChange={setWhich} />
+        <Segment
+          label="which memories"
+          words={["All", "Rejected", "Approved"]}
+          value={which}
+          onChange={setWhich}
+        />
       }
     >
       {chosen.length === 0 ? (
-        <Empty what="No such memory." where="A memory is a message that a session of the current base learned and kept." />
+        <Empty
+          what="No such memory."
+          where="A memory is a message that a session of the current base learned and kept."
+        />
       ) : (
-        <div className="scroll-x max-h-[480px] overflow-auto" tabIndex={0} role="region" aria-label="memories">
+        <ScrollBox label="memories" className="max-h-[480px]">
           <table className="tbl">
             <thead>
               <tr>
                 <th>auditor</th>
                 <th>memory</th>
                 <th>text and reasons</th>
-                <th className="num">influence, nats</th>
+                <th className="num">canary rise by it alone, nats</th>
                 <th>overrule</th>
               </tr>
             </thead>
@@ -131,7 +142,7 @@ function Memories(props: {
               ))}
             </tbody>
           </table>
-        </div>
+        </ScrollBox>
       )}
     </Panel>
   );
@@ -143,7 +154,11 @@ function Losses({ night }: { night: Night }) {
   return (
     <Panel
       title={`Before and after: ${night.candidate}`}
-      hint={night.gate?.allowed ? "passes its gates" : `fails: ${night.gate?.reasons.map(sentenceOf).join(" ")}`}
+      hint={
+        night.gate?.allowed
+          ? "passes its gates"
+          : `fails: ${night.gate?.reasons.map(sentenceOf).join(" ")}`
+      }
       flush
     >
       <table className="tbl">
@@ -161,7 +176,9 @@ function Losses({ night }: { night: Night }) {
               <td>{name}</td>
               <td className="num">{fixed(before[name])}</td>
               <td className="num">{fixed(after[name])}</td>
-              <td className="num">{signed((after[name] ?? Number.NaN) - (before[name] ?? Number.NaN))}</td>
+              <td className="num">
+                {signed((after[name] ?? Number.NaN) - (before[name] ?? Number.NaN))}
+              </td>
             </tr>
           ))}
         </tbody>
@@ -173,10 +190,14 @@ function Losses({ night }: { night: Night }) {
 function Candidates() {
   const models = useModels();
   const status = useSleepStatus();
-  const [asking, setAsking] = useState<{ act: "promote" | "reject" | "rollback"; id: string } | null>(null);
+  const [asking, setAsking] = useState<{
+    act: "promote" | "reject" | "rollback";
+    id: string;
+  } | null>(null);
   const decide = useAct(
     ({ act, id }: { act: "promote" | "reject" | "rollback"; id: string }) => {
-      if (act === "promote") return take(api.POST("/api/sleep/promote", { body: { model_id: id } }));
+      if (act === "promote")
+        return take(api.POST("/api/sleep/promote", { body: { model_id: id } }));
       if (act === "reject") return take(api.POST("/api/sleep/reject", { body: { model_id: id } }));
       return take(api.POST("/api/sleep/rollback", { body: {} }));
     },
@@ -191,7 +212,11 @@ function Candidates() {
   return (
     <Panel title="Candidates" hint="each is measured once more before it becomes the base" flush>
       {decide.isPending ? <p className="p-3 dim">Measuring…</p> : null}
-      {decide.error ? <div className="p-3"><ErrorNote error={decide.error} /></div> : null}
+      {decide.error ? (
+        <div className="p-3">
+          <ErrorNote error={decide.error} />
+        </div>
+      ) : null}
       {waiting.length === 0 ? (
         <Empty what="No candidate waits." where="A night makes one." command="ttt sleep" />
       ) : (
@@ -200,10 +225,18 @@ function Candidates() {
             <li key={model.model_id} className="p-3 border-b border-line last:border-0 row wrap">
               <span className="mono">{model.model_id}</span>
               <span className="ml-auto row">
-                <button type="button" className="btn sm" onClick={() => setAsking({ act: "promote", id: model.model_id })}>
+                <button
+                  type="button"
+                  className="btn sm"
+                  onClick={() => setAsking({ act: "promote", id: model.model_id })}
+                >
                   Promote {model.model_id}
                 </button>
-                <button type="button" className="btn sm danger" onClick={() => setAsking({ act: "reject", id: model.model_id })}>
+                <button
+                  type="button"
+                  className="btn sm danger"
+                  onClick={() => setAsking({ act: "reject", id: model.model_id })}
+                >
                   Reject
                 </button>
               </span>
@@ -231,7 +264,13 @@ function Candidates() {
               ? `Go back to ${asking.id}?`
               : `${asking.act === "promote" ? "Promote" : "Reject"} ${asking.id}?`
           }
-          action={asking.act === "promote" ? "Measure and promote" : asking.act === "reject" ? "Reject the candidate" : "Roll back"}
+          action={
+            asking.act === "promote"
+              ? "Measure and promote"
+              : asking.act === "reject"
+                ? "Reject the candidate"
+                : "Roll back"
+          }
           danger={asking.act === "reject"}
           onClose={close}
         >
@@ -254,7 +293,10 @@ function History() {
   return (
     <Panel title="Decisions about the base" hint="the newest first" flush>
       {decisions.length === 0 ? (
-        <Empty what="None yet." where="Promotions, rejections and rollbacks appear here, refused ones too." />
+        <Empty
+          what="None yet."
+          where="Promotions, rejections and rollbacks appear here, refused ones too."
+        />
       ) : (
         <div className="scroll-x">
           <table className="tbl">
@@ -266,7 +308,11 @@ function History() {
                   <td className="mono">{one.model_id}</td>
                   <td>
                     <DecisionLabel
-                      decision={one.outcome === "committed" ? "committed" : (decisionOfEvent({ type: one.outcome }) ?? "blocked")}
+                      decision={
+                        one.outcome === "committed"
+                          ? "committed"
+                          : (decisionOfEvent({ type: one.outcome }) ?? "blocked")
+                      }
                     />
                   </td>
                   <td className="wrap">{one.reasons.map(sentenceOf).join(" ")}</td>
@@ -295,14 +341,20 @@ export default function Sleep() {
   const [chosen, setChosen] = useUrlState("night", "");
   const [verdicts, setVerdicts] = useState<Verdicts>({});
   const [values, setValues] = useState<Record<NightName, string>>(
-    Object.fromEntries(Object.entries(NIGHT).map(([name, one]) => [name, one.initial])) as Record<NightName, string>,
+    Object.fromEntries(Object.entries(NIGHT).map(([name, one]) => [name, one.initial])) as Record<
+      NightName,
+      string
+    >,
   );
   const newest = jobs.data?.jobs.find((job) => job.status === "completed");
   const night = useNight(chosen || newest?.job_id);
   const start = useAct(
     (dry: boolean) => {
-      const places = (wanted: string) => Object.keys(verdicts).filter((place) => verdicts[place] === wanted);
-      const changed = (Object.keys(NIGHT) as NightName[]).filter((name) => values[name] !== NIGHT[name].initial);
+      const places = (wanted: string) =>
+        Object.keys(verdicts).filter((place) => verdicts[place] === wanted);
+      const changed = (Object.keys(NIGHT) as NightName[]).filter(
+        (name) => values[name] !== NIGHT[name].initial,
+      );
       const body = {
         ...(dry ? { dry_run: true } : {}),
         let_in: places("let in"),
@@ -321,10 +373,20 @@ export default function Sleep() {
         sentence="What sessions learned, audited, then trained into a candidate. Nothing becomes a base before somebody promotes it. A positive change of loss is harm."
         actions={
           <>
-            <button type="button" className="btn" disabled={start.isPending} onClick={() => start.mutate(true)}>
+            <button
+              type="button"
+              className="btn"
+              disabled={start.isPending}
+              onClick={() => start.mutate(true)}
+            >
               Audit only
             </button>
-            <button type="button" className="btn pri" disabled={start.isPending} onClick={() => start.mutate(false)}>
+            <button
+              type="button"
+              className="btn pri"
+              disabled={start.isPending}
+              onClick={() => start.mutate(false)}
+            >
               Sleep a night
             </button>
           </>
@@ -338,9 +400,19 @@ export default function Sleep() {
               <Stats
                 all={[
                   { name: "Memories", value: String(night.data.memories.length) },
-                  { name: "Approved", value: String(night.data.memories.filter((one) => one.approved).length) },
-                  { name: "Rejected", value: String(night.data.memories.filter((one) => !one.approved).length) },
-                  { name: "Candidate", value: night.data.candidate || "none", sub: night.data.candidate ? undefined : "an audit only" },
+                  {
+                    name: "Approved",
+                    value: String(night.data.memories.filter((one) => one.approved).length),
+                  },
+                  {
+                    name: "Rejected",
+                    value: String(night.data.memories.filter((one) => !one.approved).length),
+                  },
+                  {
+                    name: "Candidate",
+                    value: night.data.candidate || "none",
+                    sub: night.data.candidate ? undefined : "an audit only",
+                  },
                 ]}
               />
               <Losses night={night.data} />
@@ -361,7 +433,10 @@ export default function Sleep() {
           <Candidates />
           <Panel title="Nights" hint="as jobs" flush>
             {(jobs.data?.jobs.length ?? 0) === 0 ? (
-              <Empty what="None was started here." where="Nights of the command line leave their candidates above." />
+              <Empty
+                what="None was started here."
+                where="Nights of the command line leave their candidates above."
+              />
             ) : (
               <ul>
                 {jobs.data?.jobs.slice(0, 6).map((job) => (

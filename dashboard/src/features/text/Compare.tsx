@@ -3,10 +3,13 @@ import { useState } from "react";
 import { takeText } from "@/api/client";
 import { Switch } from "@/components/Controls";
 import { Panel } from "@/components/Panel";
+import { ScrollBox } from "@/components/ScrollBox";
 
 function flat(value: unknown, prefix = ""): [string, string][] {
   if (value !== null && typeof value === "object" && !Array.isArray(value)) {
-    return Object.entries(value).flatMap(([name, inner]) => flat(inner, prefix ? `${prefix}.${name}` : name));
+    return Object.entries(value).flatMap(([name, inner]) =>
+      flat(inner, prefix ? `${prefix}.${name}` : name),
+    );
   }
   return [[prefix, JSON.stringify(value)]];
 }
@@ -24,10 +27,17 @@ export function Compare({ runs }: { runs: readonly string[] }) {
   if (reports.some((one) => one.data === undefined)) return null;
   const columns = reports.map((one) => new Map(flat(one.data)));
   const names = [...new Set(columns.flatMap((column) => [...column.keys()]))];
-  const shown = names.filter((name) => everything || new Set(columns.map((column) => column.get(name))).size > 1);
+  const shown = names.filter(
+    (name) => everything || new Set(columns.map((column) => column.get(name))).size > 1,
+  );
   return (
-    <Panel title={`Compare ${runs.length} runs`} hint={`${shown.length} of ${names.length} fields`} flush actions={<Switch label="what is the same, too" value={everything} onChange={setEverything} />}>
-      <div className="scroll-x max-h-96 overflow-auto" tabIndex={0} role="region" aria-label="comparison">
+    <Panel
+      title={`Compare ${runs.length} runs`}
+      hint={`${shown.length} of ${names.length} fields`}
+      flush
+      actions={<Switch label="what is the same, too" value={everything} onChange={setEverything} />}
+    >
+      <ScrollBox label="comparison" className="max-h-96">
         <table className="tbl">
           <thead>
             <tr>
@@ -52,7 +62,7 @@ export function Compare({ runs }: { runs: readonly string[] }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </ScrollBox>
     </Panel>
   );
 }

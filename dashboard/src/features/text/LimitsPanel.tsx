@@ -11,12 +11,35 @@ export function LimitsPanel(props: { choices: Choices; onChange: (choices: Choic
     <Panel title="Limits" hint="of the next run">
       <div className="grp">
         <div className="row wrap pb-1">
-          <Segment label="network" words={["gru", "ssm"]} value={choices.backbone} onChange={(backbone) => onChange({ ...choices, backbone })} />
-          <Segment label="objective" words={["ar", "mlm"]} value={choices.objective} onChange={(objective) => onChange({ ...choices, objective })} />
-          <Segment label="safety mode" words={["spfw", "gate_rollback"]} value={choices.safety_mode} onChange={(safety_mode) => onChange({ ...choices, safety_mode })} />
+          <Segment
+            label="network"
+            words={["gru", "ssm"]}
+            value={choices.backbone}
+            onChange={(backbone) => onChange({ ...choices, backbone })}
+          />
+          <Segment
+            label="objective"
+            words={["ar", "mlm"]}
+            value={choices.objective}
+            onChange={(objective) => onChange({ ...choices, objective })}
+          />
+          <Segment
+            label="safety mode"
+            words={["spfw", "gate_rollback"]}
+            value={choices.safety_mode}
+            onChange={(safety_mode) => onChange({ ...choices, safety_mode })}
+          />
         </div>
-        <Switch label="Gate" value={choices.enable_gate} onChange={(enable_gate) => onChange({ ...choices, enable_gate })} />
-        <Switch label="Rollback" value={choices.enable_rollback} onChange={(enable_rollback) => onChange({ ...choices, enable_rollback })} />
+        <Switch
+          label="Gate"
+          value={choices.enable_gate}
+          onChange={(enable_gate) => onChange({ ...choices, enable_gate })}
+        />
+        <Switch
+          label="Rollback"
+          value={choices.enable_rollback}
+          onChange={(enable_rollback) => onChange({ ...choices, enable_rollback })}
+        />
       </div>
       {GROUPS.map((group) => (
         <div key={group.title} className="grp">
@@ -26,18 +49,31 @@ export function LimitsPanel(props: { choices: Choices; onChange: (choices: Choic
               key={name}
               {...LIMITS[name]}
               value={choices.numbers[name]}
-              onChange={(value) => onChange({ ...choices, numbers: { ...choices.numbers, [name]: value } })}
+              onChange={(value) =>
+                onChange({ ...choices, numbers: { ...choices.numbers, [name]: value } })
+              }
             />
           ))}
         </div>
       ))}
       <div className="grp">
-        <p className="xs dim">{changed === 0 ? "All as by default." : `${changed} differ from the defaults.`}</p>
+        <p className="xs dim">
+          {changed === 0 ? "All as by default." : `${changed} differ from the defaults.`}
+        </p>
         <div className="row wrap pt-1">
-          <button type="button" className="btn sm" onClick={() => saveText("monitor.yaml", asConfig(choices), "text/yaml")}>
+          <button
+            type="button"
+            className="btn sm"
+            onClick={() => saveText("monitor.yaml", asConfig(choices), "text/yaml")}
+          >
             Save as config
           </button>
-          <button type="button" className="btn sm" disabled={changed === 0} onClick={() => onChange(DEFAULTS)}>
+          <button
+            type="button"
+            className="btn sm"
+            disabled={changed === 0}
+            onClick={() => onChange(DEFAULTS)}
+          >
             Reset the limits
           </button>
         </div>

@@ -18,11 +18,11 @@ export function RunCharts(props: {
   const [smoothing, setSmoothing] = useUrlState("smooth", "0.5");
   const log = scale === "Log";
   const kept = useMemo(
-    () => view.canary.map((value, n) => (view.outcomes[n] === "reverted" ? null : value)),
+    () => view.canary.map((value, n) => (view.decisions[n] === "reverted" ? null : value)),
     [view],
   );
   const undone = useMemo(
-    () => view.canary.map((value, n) => (view.outcomes[n] === "reverted" ? value : null)),
+    () => view.canary.map((value, n) => (view.decisions[n] === "reverted" ? value : null)),
     [view],
   );
   const drift = useMemo(() => held(view.drift), [view]);
@@ -30,12 +30,23 @@ export function RunCharts(props: {
   return (
     <Panel
       title="Canary and drift"
-      hint={view.thinned ? "each bucket keeps its lowest, highest and last; drag to see all" : "drag to zoom, double click to go back"}
+      hint={
+        view.thinned
+          ? "each bucket keeps its lowest, highest and last; drag to see all"
+          : "drag to zoom, double click to go back"
+      }
       actions={
         <>
           <label className="row xs text-ink-2">
             smoothing {smoothing}
-            <input type="range" min="0" max="0.99" step="0.01" value={smoothing} onChange={(event) => setSmoothing(event.target.value)} />
+            <input
+              type="range"
+              min="0"
+              max="0.99"
+              step="0.01"
+              value={smoothing}
+              onChange={(event) => setSmoothing(event.target.value)}
+            />
           </label>
           <Segment label="loss axis" words={["Linear", "Log"]} value={scale} onChange={setScale} />
         </>

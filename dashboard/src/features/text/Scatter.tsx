@@ -1,10 +1,10 @@
-import { decisionOfOutcome } from "@/lib/decisions";
+import type { Decision } from "@/lib/decisions";
 import { percent, signed } from "@/lib/format";
 
 export interface Forecast {
   readonly predicted: number;
   readonly measured: number;
-  readonly outcome: string;
+  readonly decision: Decision;
 }
 
 const SIZE = 230;
@@ -20,7 +20,11 @@ function symlog(value: number): number {
 export function Scatter({ all }: { all: readonly Forecast[] }) {
   if (all.length === 0) return <p className="dim">No step was probed with a forecast yet.</p>;
   const right = all.filter((one) => one.predicted > 0 === one.measured > 0).length;
-  const reach = Math.max(1.5, ...all.flatMap((one) => [Math.abs(symlog(one.predicted)), Math.abs(symlog(one.measured))])) * 1.1;
+  const reach =
+    Math.max(
+      1.5,
+      ...all.flatMap((one) => [Math.abs(symlog(one.predicted)), Math.abs(symlog(one.measured))]),
+    ) * 1.1;
   const x = (value: number) => SIZE / 2 + (symlog(value) / reach) * (SIZE / 2 - 8);
   const y = (value: number) => SIZE / 2 - (symlog(value) / reach) * (SIZE / 2 - 8);
   const sentence = `The sign was foretold in ${percent(right / all.length)} of ${all.length} probed chunks.`;
@@ -30,10 +34,18 @@ export function Scatter({ all }: { all: readonly Forecast[] }) {
         <rect x="0" y="0" width={SIZE} height={SIZE / 2} fill="var(--d-failed-soft)" />
         <path d={`M0 ${SIZE / 2}H${SIZE}M${SIZE / 2} 0V${SIZE}`} stroke="var(--axis)" />
         <path d={`M0 ${SIZE}L${SIZE} 0`} stroke="var(--ink-3)" strokeDasharray="2 3" />
-        <text x="4" y="12">harm, missed</text>
-        <text x={SIZE - 4} y="12" textAnchor="end">harm, foretold</text>
-        <text x="4" y={SIZE - 5}>harmless, foretold</text>
-        <text x={SIZE - 4} y={SIZE - 5} textAnchor="end">false alarm</text>
+        <text x="4" y="12">
+          harm, missed
+        </text>
+        <text x={SIZE - 4} y="12" textAnchor="end">
+          harm, foretold
+        </text>
+        <text x="4" y={SIZE - 5}>
+          harmless, foretold
+        </text>
+        <text x={SIZE - 4} y={SIZE - 5} textAnchor="end">
+          false alarm
+        </text>
         {all.map((one, n) => (
           <circle
             // biome-ignore lint/suspicious/noArrayIndexKey: chunks only grow in number.
@@ -41,8 +53,8 @@ export function Scatter({ all }: { all: readonly Forecast[] }) {
             cx={x(one.predicted)}
             cy={y(one.measured)}
             r="3"
-            fill={one.outcome === "reverted" ? "none" : `var(--d-${decisionOfOutcome(one.outcome)})`}
-            stroke={`var(--d-${decisionOfOutcome(one.outcome)})`}
+            fill={one.decision === "reverted" ? "none" : `var(--d-${one.decision})`}
+            stroke={`var(--d-${one.decision})`}
           >
             <title>{`foretold ${signed(one.predicted)}, measured ${signed(one.measured)}`}</title>
           </circle>

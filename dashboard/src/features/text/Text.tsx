@@ -8,7 +8,7 @@ import { DecisionLabel } from "@/components/Glyph";
 import { PageHead, Panel } from "@/components/Panel";
 import { Empty, ErrorNote } from "@/components/States";
 import { Tape } from "@/components/Tape";
-import { countDecisions, DECISIONS, decisionOfOutcome } from "@/lib/decisions";
+import { countDecisions, DECISIONS, decisionOfChunk } from "@/lib/decisions";
 import { count } from "@/lib/format";
 import { useAct, useJobActs, useJobs } from "@/lib/queries";
 import { saveText } from "@/lib/save";
@@ -29,7 +29,10 @@ const SOURCES = ["Demo", "Paste", "High entropy"] as const;
 function useRuns() {
   return useQuery({
     queryKey: ["runs"],
-    queryFn: () => take<{ total: number; runs: string[] }>(api.GET("/api/text/runs", { params: { query: { limit: 500 } } })),
+    queryFn: () =>
+      take<{ total: number; runs: string[] }>(
+        api.GET("/api/text/runs", { params: { query: { limit: 500 } } }),
+      ),
   });
 }
 
@@ -44,7 +47,13 @@ function useCurve(runId: string | undefined, range: readonly [number, number] | 
         api.GET("/api/text/runs/{run_id}/curve", {
           params: {
             path: { run_id: runId ?? "" },
-            query: range ? { points: 1000, begin: Math.max(0, Math.floor(range[0])), end: Math.ceil(range[1]) + 1 } : { points: 1000 },
+            query: range
+              ? {
+                  points: 1000,
+                  begin: Math.max(0, Math.floor(range[0])),
+                  end: Math.ceil(range[1]) + 1,
+                }
+              : { points: 1000 },
           },
         }),
       ),
@@ -52,8 +61,14 @@ function useCurve(runId: string | undefined, range: readonly [number, number] | 
 }
 
 interface Report {
-  readonly config: { readonly options: Readonly<Record<string, unknown>>; readonly bases: readonly string[] };
-  readonly summary: { readonly gate_reasons: Readonly<Record<string, number>>; readonly decisions: Readonly<Record<string, number>> };
+  readonly config: {
+    readonly options: Readonly<Record<string, unknown>>;
+    readonly bases: readonly string[];
+  };
+  readonly summary: {
+    readonly gate_reasons: Readonly<Record<string, number>>;
+    readonly decisions: Readonly<Record<string, number>>;
+  };
 }
 
 function useReport(runId: string | undefined) {
@@ -61,11 +76,17 @@ function useReport(runId: string | undefined) {
     queryKey: ["report", runId],
     enabled: runId !== undefined,
     staleTime: Number.POSITIVE_INFINITY,
-    queryFn: async () => JSON.parse(await takeText(`/api/text/runs/${runId}/report.json`)) as Report,
+    queryFn: async () =>
+      JSON.parse(await takeText(`/api/text/runs/${runId}/report.json`)) as Report,
   });
 }
 
-function Chunks(props: { runId: string | undefined; live: readonly Chunk[]; options: Readonly<Record<string, unknown>>; counts: Readonly<Record<string, number>> }) {
+function Chunks(props: {
+  runId: string | undefined;
+  live: readonly Chunk[];
+  options: Readonly<Record<string, unknown>>;
+  counts: Readonly<Record<string, number>>;
+}) {
   const words = ["All", ...DECISIONS.slice(0, 5)] as const;
   const [which, setWhich] = useUrlChoice("show", words as unknown as readonly ["All", ...string[]]);
   const [place, setPlace] = useUrlState("chunk", "");
@@ -78,12 +99,16 @@ function Chunks(props: { runId: string | undefined; live: readonly Chunk[]; opti
     queryFn: () =>
       take<{ total: number; chunks: Chunk[] }>(
         api.GET("/api/text/runs/{run_id}/chunks", {
-          params: { path: { run_id: props.runId ?? "" }, query: { limit, outcome: which === "All" ? [] : [which] } },
+          params: {
+            path: { run_id: props.runId ?? "" },
+            query: { limit, decision: which === "All" ? [] : [which] },
+          },
         }),
       ),
   });
-  const live = props.live.filter((one) => which === "All" || one.outcome === which);
-  const shown = props.runId === undefined ? live.slice(-limit).reverse() : (saved.data?.chunks ?? []);
+  const live = props.live.filter((one) => which === "All" || decisionOfChunk(one) === which);
+  const shown =
+    props.runId === undefined ? live.slice(-limit).reverse() : (saved.data?.chunks ?? []);
   const total = props.runId === undefined ? live.length : (saved.data?.total ?? 0);
   const move = useCallback(
     (by: number) => {
@@ -111,7 +136,11 @@ function Chunks(props: { runId: string | undefined; live: readonly Chunk[]; opti
       actions={
         <label className="row xs">
           show
-          <select className="inp w-auto" value={which} onChange={(event) => setWhich(event.target.value as "All")}>
+          <select
+            className="inp w-auto"
+            value={which}
+            onChange={(event) => setWhich(event.target.value as "All")}
+          >
             {words.map((word) => (
               <option key={word} value={word}>
                 {word} {word === "All" ? "" : (props.counts[word] ?? 0)}
@@ -121,13 +150,24 @@ function Chunks(props: { runId: string | undefined; live: readonly Chunk[]; opti
         </label>
       }
     >
-      {shown.length === 0 ? <Empty what="No such chunk." where="The filter leaves none of this run." /> : null}
+      {shown.length === 0 ? (
+        <Empty what="No such chunk." where="The filter leaves none of this run." />
+      ) : null}
       {shown.map((chunk) => (
-        <ChunkCard key={chunk.chunk_index} chunk={chunk} options={props.options} selected={place === String(chunk.chunk_index)} />
+        <ChunkCard
+          key={chunk.chunk_index}
+          chunk={chunk}
+          options={props.options}
+          selected={place === String(chunk.chunk_index)}
+        />
       ))}
       {shown.length < total ? (
         <div className="p-3">
-          <button type="button" className="btn" onClick={() => setLimit(Math.min(500, limit + PAGE))}>
+          <button
+            type="button"
+            className="btn"
+            onClick={() => setLimit(Math.min(500, limit + PAGE))}
+          >
             Show {PAGE} more
           </button>
         </div>
@@ -141,7 +181,9 @@ function GatePanel({ reasons }: { reasons: readonly (readonly [string, number])[
   return (
     <Panel title="Gate" hint="reasons in this run">
       {reasons.length === 0 ? (
-        <p className="text-ink-2">It objected to nothing. The gate saves cost; the probe is the guard.</p>
+        <p className="text-ink-2">
+          It objected to nothing. The gate saves cost; the probe is the guard.
+        </p>
       ) : (
         <dl className="grid grid-cols-[auto_1fr_auto] gap-x-2 gap-y-1 items-center">
           {reasons.map(([reason, n]) => (
@@ -159,13 +201,21 @@ function GatePanel({ reasons }: { reasons: readonly (readonly [string, number])[
   );
 }
 
-function SavedRuns(props: { current: string | undefined; picked: readonly string[]; onPick: (runs: readonly string[]) => void }) {
+function SavedRuns(props: {
+  current: string | undefined;
+  picked: readonly string[];
+  onPick: (runs: readonly string[]) => void;
+}) {
   const runs = useRuns();
   const all = runs.data?.runs ?? [];
   return (
     <Panel title="Saved runs" hint="tick two to compare" flush>
       {all.length === 0 ? (
-        <Empty what="No run yet." where="Looked in text_runs of the artifact tree." command="ttt monitor --demo --artifacts_root artifacts" />
+        <Empty
+          what="No run yet."
+          where="Looked in text_runs of the artifact tree."
+          command="ttt monitor --demo --artifacts_root artifacts"
+        />
       ) : (
         <ul className="side max-h-80 overflow-auto" tabIndex={-1}>
           {all.map((run) => (
@@ -175,9 +225,19 @@ function SavedRuns(props: { current: string | undefined; picked: readonly string
                 className="ml-3"
                 aria-label={`compare ${run}`}
                 checked={props.picked.includes(run)}
-                onChange={(event) => props.onPick(event.target.checked ? [...props.picked, run] : props.picked.filter((one) => one !== run))}
+                onChange={(event) =>
+                  props.onPick(
+                    event.target.checked
+                      ? [...props.picked, run]
+                      : props.picked.filter((one) => one !== run),
+                  )
+                }
               />
-              <Link className="grow mono truncate" to={`/text/${run}`} aria-current={run === props.current ? "true" : undefined}>
+              <Link
+                className="grow mono truncate"
+                to={`/text/${run}`}
+                aria-current={run === props.current ? "true" : undefined}
+              >
                 {run}
               </Link>
             </li>
@@ -190,7 +250,9 @@ function SavedRuns(props: { current: string | undefined; picked: readonly string
 
 function reasonsOf(chunks: readonly Chunk[], report: Report | undefined): [string, number][] {
   const found: Record<string, number> = report ? { ...report.summary.gate_reasons } : {};
-  if (!report) for (const reason of chunks.flatMap((one) => one.gate_reasons)) found[reason] = (found[reason] ?? 0) + 1;
+  if (!report)
+    for (const reason of chunks.flatMap((one) => one.gate_reasons))
+      found[reason] = (found[reason] ?? 0) + 1;
   return Object.entries(found).sort((a, b) => b[1] - a[1]);
 }
 
@@ -198,7 +260,7 @@ function forecastsOf(view: RunView) {
   return view.index.flatMap((_, n) => {
     const [predicted, measured] = [view.predicted[n], view.canary[n]];
     return typeof predicted === "number" && typeof measured === "number"
-      ? [{ predicted, measured, outcome: view.outcomes[n] ?? "" }]
+      ? [{ predicted, measured, decision: view.decisions[n] ?? "failed" }]
       : [];
   });
 }
@@ -216,7 +278,9 @@ export default function Text() {
   const jobs = useJobs("monitor");
   const runs = useRuns();
   const { cancel } = useJobActs();
-  const working = jobs.data?.jobs.find((job) => job.status === "running" || job.status === "queued");
+  const working = jobs.data?.jobs.find(
+    (job) => job.status === "running" || job.status === "queued",
+  );
   const [watched, setWatched] = useState<string | undefined>();
   const jobId = runId === undefined ? (watched ?? working?.job_id) : undefined;
   const live = useLiveRun(jobId);
@@ -234,8 +298,15 @@ export default function Text() {
   }, [ended, made, navigate, queries]);
   const start = useAct(
     () => {
-      const input = source === "Paste" ? { text } : source === "Demo" ? { demo: true } : { demo_high_entropy: true };
-      return take<Job>(api.POST("/api/text/runs", { body: { ...changedOptions(choices), ...input } }));
+      const input =
+        source === "Paste"
+          ? { text }
+          : source === "Demo"
+            ? { demo: true }
+            : { demo_high_entropy: true };
+      return take<Job>(
+        api.POST("/api/text/runs", { body: { ...changedOptions(choices), ...input } }),
+      );
     },
     ["jobs"],
     (job) => {
@@ -245,13 +316,22 @@ export default function Text() {
     },
   );
   const view = useMemo(
-    () => (shownRun === undefined ? viewOfChunks(live.chunks) : curve.data ? viewOfCurve(curve.data) : null),
+    () =>
+      shownRun === undefined
+        ? viewOfChunks(live.chunks)
+        : curve.data
+          ? viewOfCurve(curve.data)
+          : null,
     [shownRun, live.chunks, curve.data],
   );
   const tapeOf = shownRun === undefined ? view : whole.data ? viewOfCurve(whole.data) : null;
   const options = report.data?.config.options ?? changedOptions(choices);
-  const counts = report.data?.summary.decisions ?? Object.fromEntries(countDecisions(live.chunks.map((one) => decisionOfOutcome(one.outcome))));
-  const fault = (Object.keys(LIMITS) as LimitName[]).some((name) => faultOf(choices.numbers[name], LIMITS[name]) !== null);
+  const counts =
+    report.data?.summary.decisions ??
+    Object.fromEntries(countDecisions(live.chunks.map(decisionOfChunk)));
+  const fault = (Object.keys(LIMITS) as LimitName[]).some(
+    (name) => faultOf(choices.numbers[name], LIMITS[name]) !== null,
+  );
   const name = shownRun ?? jobId ?? "";
   const isLive = jobId !== undefined && !ended;
   return (
@@ -262,12 +342,26 @@ export default function Text() {
         actions={
           <>
             {shownRun ? (
-              <button type="button" className="btn" onClick={async () => saveText(`${shownRun}.jsonl`, await takeText(`/api/text/runs/${shownRun}/events.jsonl`), "application/jsonl")}>
+              <button
+                type="button"
+                className="btn"
+                onClick={async () =>
+                  saveText(
+                    `${shownRun}.jsonl`,
+                    await takeText(`/api/text/runs/${shownRun}/events.jsonl`),
+                    "application/jsonl",
+                  )
+                }
+              >
                 Export the run
               </button>
             ) : null}
             {isLive ? (
-              <button type="button" className="btn pri" onClick={() => jobId && cancel.mutate(jobId)}>
+              <button
+                type="button"
+                className="btn pri"
+                onClick={() => jobId && cancel.mutate(jobId)}
+              >
                 Stop, keep {live.chunks.length} chunks
               </button>
             ) : null}
@@ -284,11 +378,18 @@ export default function Text() {
             }}
           >
             <Segment label="input" words={SOURCES} value={source} onChange={setSource} />
-            <button type="submit" className="btn pri" disabled={fault || start.isPending || (source === "Paste" && text.trim() === "")}>
+            <button
+              type="submit"
+              className="btn pri"
+              disabled={fault || start.isPending || (source === "Paste" && text.trim() === "")}
+            >
               Read it
             </button>
             <span className="mono">{name}</span>
-            <span className="text-ink-2">{view ? `${count(tapeOf?.chunks ?? view.chunks)} chunks` : ""} {live.job && isLive ? `${live.job.status} ${live.job.stage}` : ""}</span>
+            <span className="text-ink-2">
+              {view ? `${count(tapeOf?.chunks ?? view.chunks)} chunks` : ""}{" "}
+              {live.job && isLive ? `${live.job.status} ${live.job.stage}` : ""}
+            </span>
             <span className="row wrap ml-auto">
               {DECISIONS.filter((one) => counts[one]).map((one) => (
                 <DecisionLabel key={one} decision={one} count={counts[one] ?? 0} />
@@ -296,25 +397,50 @@ export default function Text() {
             </span>
           </form>
           {source === "Paste" ? (
-            <textarea className="inp wide p-2" rows={4} aria-label="text to read" placeholder="Paste a text; each 128 tokens make one attempt" value={text} onChange={(event) => setText(event.target.value)} />
+            <textarea
+              className="inp wide p-2"
+              rows={4}
+              aria-label="text to read"
+              placeholder="Paste a text; each 128 tokens make one attempt"
+              value={text}
+              onChange={(event) => setText(event.target.value)}
+            />
           ) : null}
           {start.error ? <ErrorNote error={start.error} /> : null}
           {cancel.error ? <ErrorNote error={cancel.error} /> : null}
           {live.job?.status === "failed" ? <p className="note bad">{live.job.message}</p> : null}
-          <Tape marks={(tapeOf?.tape ?? []).map(decisionOfOutcome)} unit="chunks" />
+          <Tape marks={tapeOf?.tape ?? []} unit="chunks" />
         </section>
         <div className="cols text">
           <LimitsPanel choices={choices} onChange={setChoices} />
           <div className="stack first-narrow">
             {view && view.index.length > 0 ? (
-              <RunCharts key={name} name={name} view={view} budget={Number(options.budget_nats ?? 0.05)} onZoom={setRange} />
+              <RunCharts
+                key={name}
+                name={name}
+                view={view}
+                budget={Number(options.budget_nats ?? 0.05)}
+                onZoom={setRange}
+              />
             ) : (
               <Panel title="Canary and drift">
-                <Empty what="Nothing was read yet." where="“Read it” starts a run; each chunk appears here as it is decided." command="ttt monitor --demo" />
+                <Empty
+                  what="Nothing was read yet."
+                  where="“Read it” starts a run; each chunk appears here as it is decided."
+                  command="ttt monitor --demo"
+                />
               </Panel>
             )}
             {picked.length > 1 ? <Compare runs={picked} /> : null}
-            {view && view.index.length > 0 ? <Chunks key={`${name}-chunks`} runId={shownRun} live={live.chunks} options={options} counts={counts} /> : null}
+            {view && view.index.length > 0 ? (
+              <Chunks
+                key={`${name}-chunks`}
+                runId={shownRun}
+                live={live.chunks}
+                options={options}
+                counts={counts}
+              />
+            ) : null}
           </div>
           <div className="stack">
             <Panel title="Direction" hint="foretold against measured">

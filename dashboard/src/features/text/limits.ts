@@ -18,7 +18,12 @@ export const LIMITS = {
   lr: { label: "Rate", initial: "", min: 0, optional: true },
   budget_nats: { label: "Drift budget, nats", initial: "0.05", min: 0 },
   rollback_z_threshold: { label: "Canary z at most", initial: "6", min: 0 },
-  rollback_abs_canary_delta: { label: "Canary rise at most, nats", initial: "", min: 0, optional: true },
+  rollback_abs_canary_delta: {
+    label: "Canary rise at most, nats",
+    initial: "",
+    min: 0,
+    optional: true,
+  },
   seed: { label: "Seed", initial: "0", whole: true },
 } as const satisfies Record<string, Limit>;
 export type LimitName = keyof typeof LIMITS;
@@ -26,10 +31,18 @@ export type LimitName = keyof typeof LIMITS;
 export const GROUPS: readonly { readonly title: string; readonly names: readonly LimitName[] }[] = [
   {
     title: "Before the step: gate",
-    names: ["min_entropy_threshold", "min_diversity_threshold", "ood_loss_threshold", "ood_grad_threshold"],
+    names: [
+      "min_entropy_threshold",
+      "min_diversity_threshold",
+      "ood_loss_threshold",
+      "ood_grad_threshold",
+    ],
   },
   { title: "The step", names: ["chunk_tokens", "lr", "seed"] },
-  { title: "After the step: probe", names: ["budget_nats", "rollback_z_threshold", "rollback_abs_canary_delta"] },
+  {
+    title: "After the step: probe",
+    names: ["budget_nats", "rollback_z_threshold", "rollback_abs_canary_delta"],
+  },
 ];
 
 export interface Choices {
@@ -44,7 +57,10 @@ export interface Choices {
 const NAMES = Object.keys(LIMITS) as LimitName[];
 
 export const DEFAULTS: Choices = {
-  numbers: Object.fromEntries(NAMES.map((name) => [name, LIMITS[name].initial])) as Record<LimitName, string>,
+  numbers: Object.fromEntries(NAMES.map((name) => [name, LIMITS[name].initial])) as Record<
+    LimitName,
+    string
+  >,
   backbone: "gru",
   objective: "ar",
   safety_mode: "spfw",

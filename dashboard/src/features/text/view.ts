@@ -1,10 +1,11 @@
 import type { Chunk, RunCurve } from "@/api/types";
+import { asDecision, type Decision, decisionOfChunk } from "@/lib/decisions";
 
 /** What is drawn of a run, whether it is saved or still under way. */
 export interface RunView {
   readonly index: readonly number[];
-  readonly outcomes: readonly string[];
-  readonly tape: readonly string[];
+  readonly decisions: readonly Decision[];
+  readonly tape: readonly Decision[];
   /** The first chunk of each mark of the tape. */
   readonly tapeChunks: readonly number[];
   readonly chunks: number;
@@ -19,8 +20,8 @@ export interface RunView {
 export function viewOfCurve(curve: RunCurve): RunView {
   return {
     index: curve.index,
-    outcomes: curve.outcome,
-    tape: curve.tape.map((mark) => mark.outcome),
+    decisions: curve.decision.map(asDecision),
+    tape: curve.tape.map((mark) => asDecision(mark.decision)),
     tapeChunks: curve.tape.map((mark) => mark.chunk),
     chunks: curve.chunks,
     thinned: curve.thinned,
@@ -39,8 +40,8 @@ export function viewOfChunks(all: readonly Chunk[]): RunView {
   const chunks = all.slice(-LIVE_MAX);
   return {
     index: chunks.map((one) => one.chunk_index),
-    outcomes: chunks.map((one) => one.outcome),
-    tape: chunks.map((one) => one.outcome),
+    decisions: chunks.map(decisionOfChunk),
+    tape: chunks.map(decisionOfChunk),
     tapeChunks: chunks.map((one) => one.chunk_index),
     chunks: all.length,
     thinned: false,

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNavigate, useParams } from "react-router";
 import { api, take } from "@/api/client";
-import type { Job, TrainLine, Training } from "@/api/types";
+import type { Job, Training, TrainLine } from "@/api/types";
 import { Chart } from "@/components/Chart";
 import { faultOf, NumberField, Segment, TextField } from "@/components/Controls";
 import { JobRow } from "@/components/JobRow";
@@ -41,8 +41,16 @@ function NewTraining({ onStarted }: { onStarted: (modelId: string) => void }) {
     () => {
       const changed = NAMES.filter((name) => values[name] !== FIELDS[name].initial);
       const numbers = Object.fromEntries(changed.map((name) => [name, Number(values[name])]));
-      const files = corpus.split("\n").map((line) => line.trim()).filter(Boolean);
-      const body = { model_id: modelId, backbone, ...(files.length > 0 ? { corpus: files } : {}), ...numbers };
+      const files = corpus
+        .split("\n")
+        .map((line) => line.trim())
+        .filter(Boolean);
+      const body = {
+        model_id: modelId,
+        backbone,
+        ...(files.length > 0 ? { corpus: files } : {}),
+        ...numbers,
+      };
       return take<Job>(api.POST("/api/text/train", { body }));
     },
     ["jobs", "trainings"],
@@ -84,7 +92,11 @@ function NewTraining({ onStarted }: { onStarted: (modelId: string) => void }) {
           ))}
         </div>
         {start.error ? <ErrorNote error={start.error} /> : null}
-        <button type="submit" className="btn pri" disabled={fault || modelId === "" || start.isPending}>
+        <button
+          type="submit"
+          className="btn pri"
+          disabled={fault || modelId === "" || start.isPending}
+        >
           Start the training
         </button>
       </form>
@@ -158,7 +170,10 @@ function Curves({ modelId }: { modelId: string }) {
         }
       >
         {lines.length === 0 ? (
-          <Empty what="No step was logged yet." where="The first line comes after log_every steps." />
+          <Empty
+            what="No step was logged yet."
+            where="The first line comes after log_every steps."
+          />
         ) : (
           <div className="stack">
             <Chart
@@ -167,7 +182,12 @@ function Curves({ modelId }: { modelId: string }) {
               sentence={`Loss over ${x.at(-1)} steps; the last is ${fixed(lines.at(-1)?.loss, 3)} nats per token.`}
               series={[
                 { name: "train", slot: 1, values: lines.map((one) => one.loss) },
-                { name: "held out", slot: 2, points: true, values: lines.map((one) => one.val_loss ?? null) },
+                {
+                  name: "held out",
+                  slot: 2,
+                  points: true,
+                  values: lines.map((one) => one.val_loss ?? null),
+                },
               ]}
               smoothing={Number(smoothing)}
               height={240}
@@ -217,7 +237,10 @@ export default function Train() {
           )}
           <Panel title="Models" hint="made here, and by nights" flush>
             {trained.length === 0 ? (
-              <Empty what="No model of your own yet." where="The two starter models are always there." />
+              <Empty
+                what="No model of your own yet."
+                where="The two starter models are always there."
+              />
             ) : (
               <ul className="side">
                 {trained.map((model) => (
@@ -242,7 +265,10 @@ export default function Train() {
         <div className="stack">
           <Panel title="Trainings" hint="as jobs" flush>
             {(jobs.data?.jobs.length ?? 0) === 0 ? (
-              <Empty what="None was started here." where="Those of the command line are among the models." />
+              <Empty
+                what="None was started here."
+                where="Those of the command line are among the models."
+              />
             ) : (
               <ul>
                 {jobs.data?.jobs.slice(0, 6).map((job) => (

@@ -1,0 +1,84 @@
+import { Link } from "react-router";
+import { ago, count } from "@/lib/format";
+import type { Branch } from "./tree";
+
+const LANE = 18;
+const WIDTH = 260;
+
+/** Every session as a line of its commits; a fork begins below the commit that it was made at. */
+export function SessionTree(props: {
+  branches: readonly Branch[];
+  current: string | undefined;
+  picked: readonly string[];
+  onPick: (ids: readonly string[]) => void;
+}) {
+  const most = Math.max(1, ...props.branches.map((one) => one.from + one.row.commits));
+  const x = (n: number) => 6 + (n / most) * (WIDTH - 12);
+  return (
+    <div className="scroll-x max-h-96 overflow-auto" tabIndex={-1}>
+      <table className="tbl">
+        <thead>
+          <tr>
+            <th>compare</th>
+            <th>session</th>
+            <th className="narrow-off">commits, root at the left</th>
+            <th className="num">commits</th>
+            <th className="narrow-off">newest</th>
+          </tr>
+        </thead>
+        <tbody>
+          {props.branches.map(({ row, depth, from }) => (
+            <tr key={row.session_id} className={row.session_id === props.current ? "sel" : ""}>
+              <td>
+                <input
+                  type="checkbox"
+                  aria-label={`compare ${row.session_id}`}
+                  checked={props.picked.includes(row.session_id)}
+                  onChange={(event) =>
+                    props.onPick(
+                      event.target.checked
+                        ? [...props.picked, row.session_id]
+                        : props.picked.filter((one) => one !== row.session_id),
+                    )
+                  }
+                />
+              </td>
+              <td style={{ paddingLeft: 8 + depth * LANE }}>
+                <Link
+                  className="link mono"
+                  to={`/nano/${row.session_id}`}
+                  aria-current={row.session_id === props.current ? "true" : undefined}
+                >
+                  {row.session_id}
+                </Link>
+                {row.damage ? <span className="chip d-failed ml-2">damaged</span> : null}
+              </td>
+              <td className="narrow-off">
+                <svg width={WIDTH} height="20" aria-hidden="true">
+                  {from > 0 ? (
+                    <path
+                      d={`M${x(from)} 0V10`}
+                      stroke="var(--line-strong)"
+                      strokeDasharray="2 2"
+                    />
+                  ) : null}
+                  <path
+                    d={`M${x(from)} 10H${x(from + row.commits - 1)}`}
+                    stroke="var(--ink-2)"
+                    strokeWidth="1.5"
+                  />
+                  <circle cx={x(from)} cy="10" r="3" fill="var(--panel)" stroke="var(--ink-2)" />
+                  <circle cx={x(from + row.commits - 1)} cy="10" r="4" fill="var(--ink)" />
+                </svg>
+              </td>
+              <td className="num">{count(row.commits)}</td>
+              <td className="narrow-off">
+                {row.head_type}, {ago(row.head_time, Date.now())}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
