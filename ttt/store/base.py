@@ -80,6 +80,15 @@ def read_base(root: Path) -> SavedBase:
     return SavedBase(weights=weights, meta=record.body, sha256=record.files[WEIGHTS].sha256)
 
 
+def has_base(root: Path) -> bool:
+    """Whether there is one; it is not opened.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    return _files.is_there(_folder(root))
+
+
 def _folder(root: Path) -> Path:
     return root / "base"
 

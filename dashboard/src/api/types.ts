@@ -3,6 +3,7 @@
 export interface Index {
   readonly artifacts_root: string;
   readonly base: string;
+  readonly nano_base: boolean;
   readonly counts: Readonly<
     Record<"sessions" | "text_sessions" | "text_models" | "text_runs" | "jobs", number>
   >;

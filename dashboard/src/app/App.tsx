@@ -21,7 +21,8 @@ const pages = SCREENS.map((screen) => ({ ...screen, Page: lazy(screen.load) }));
 export function App() {
   return (
     <QueryClientProvider client={queries}>
-      <BrowserRouter>
+      {/* Without transitions: a box that was ticked must not look unticked for a moment. */}
+      <BrowserRouter useTransitions={false}>
         <Shell>
           <Suspense fallback={<p className="empty dim">Loading…</p>}>
             <Routes>

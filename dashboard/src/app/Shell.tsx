@@ -1,10 +1,11 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { NavLink, useNavigate } from "react-router";
-import { ApiError, api, setToken, take } from "@/api/client";
+import { ApiError, setToken } from "@/api/client";
 import type { Index } from "@/api/types";
 import { Segment } from "@/components/Controls";
 import { useLive, useLiveEvents } from "@/lib/live";
+import { useIndex } from "@/lib/queries";
 import { type Shortcut, useShortcutListener, useShortcuts } from "@/lib/shortcuts";
 import { THEMES, useTheme } from "@/lib/theme";
 import { KeySheet } from "./KeySheet";
@@ -128,11 +129,7 @@ export function Shell({ children }: { children: React.ReactNode }) {
   const [keys, setKeys] = useState(false);
   const theme = useTheme();
   const connected = useLive((state) => state.connected);
-  const index = useQuery({
-    queryKey: ["index"],
-    queryFn: () => take<Index>(api.GET("/api/index")),
-    refetchInterval: 15_000,
-  });
+  const index = useIndex();
   useLiveEvents(index.isSuccess);
   useShortcutListener();
   const shortcuts = useMemo<Shortcut[]>(

@@ -1,6 +1,15 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, take } from "@/api/client";
-import type { Commit, Job, Model, SessionRow, SleepStatus } from "@/api/types";
+import type { Commit, Index, Job, Model, SessionRow, SleepStatus } from "@/api/types";
+
+/** What there is. */
+export function useIndex() {
+  return useQuery({
+    queryKey: ["index"],
+    queryFn: () => take<Index>(api.GET("/api/index")),
+    refetchInterval: 15_000,
+  });
+}
 
 /** Jobs of a kind, or all, the newest first. */
 export function useJobs(kind = "") {

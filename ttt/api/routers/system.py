@@ -13,6 +13,7 @@ from ttt.api.routers.commands import PROBLEMS
 from ttt.api.routers.sessions import anomaly_routes
 from ttt.api.service import Here
 from ttt.guarded.layers import DOMAINS, MATRIX
+from ttt.store.base import has_base
 from ttt.store.domains import NANO, TEXT
 from ttt.store.jobs import list_job_ids
 from ttt.store.models import list_model_ids
@@ -42,7 +43,8 @@ def index(request: Request, here: Here) -> Response:
         "text_runs": len(list_runs(root)),
         "jobs": len(list_job_ids(root)),
     }
-    return reply(request, {"artifacts_root": root, "base": current_base(root), "counts": counts})
+    here_is = {"artifacts_root": root, "base": current_base(root), "nano_base": has_base(root)}
+    return reply(request, {**here_is, "counts": counts})
 
 
 @router.get("/api/architecture", summary="Which guard stands where", responses={**PROBLEMS})

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { api, take } from "@/api/client";
 import type { Architecture as Matrix } from "@/api/types";
 import { PageHead, Panel } from "@/components/Panel";
+import { ScrollBox } from "@/components/ScrollBox";
 import { Found } from "@/components/States";
 
 const STATIONS = [
@@ -34,7 +35,7 @@ function Flow() {
 
 function Coverage({ matrix }: { matrix: Matrix }) {
   return (
-    <div className="scroll-x">
+    <ScrollBox label="coverage">
       <table className="tbl">
         <thead>
           <tr>
@@ -73,7 +74,7 @@ function Coverage({ matrix }: { matrix: Matrix }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollBox>
   );
 }
 

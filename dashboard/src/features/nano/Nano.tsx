@@ -5,7 +5,7 @@ import { api, take } from "@/api/client";
 import { NumberField, Segment, TextField } from "@/components/Controls";
 import { PageHead, Panel } from "@/components/Panel";
 import { Empty, ErrorNote, Found } from "@/components/States";
-import { useAct } from "@/lib/queries";
+import { useAct, useIndex } from "@/lib/queries";
 import { useUrlState } from "@/lib/urlState";
 import { History } from "./History";
 import { RunCurves, RunForm } from "./RunPanel";
@@ -31,7 +31,8 @@ function NewSession({ onMade }: { onMade: (id: string) => void }) {
     TOUCHED,
     () => onMade(id),
   );
-  const noBase = make.error?.message.includes("base") ?? false;
+  const index = useIndex();
+  const noBase = index.data?.nano_base === false;
   return (
     <Panel title="New session" hint="a plant of its own, with a friction nobody tells the model">
       <form
@@ -68,11 +69,15 @@ function NewSession({ onMade }: { onMade: (id: string) => void }) {
             disabled={base.isPending}
             onClick={() => base.mutate(undefined)}
           >
-            {base.isPending ? "Pretraining…" : "Pretrain a base first (seconds)"}
+            {base.isPending ? "Pretraining…" : "Pretrain a base first"}
           </button>
         ) : null}
         {base.error ? <ErrorNote error={base.error} /> : null}
-        <button type="submit" className="btn pri self-start" disabled={id === "" || make.isPending}>
+        <button
+          type="submit"
+          className="btn pri self-start"
+          disabled={id === "" || noBase || make.isPending}
+        >
           Start the session
         </button>
       </form>

@@ -1,4 +1,5 @@
 import { Link } from "react-router";
+import { ScrollBox } from "@/components/ScrollBox";
 import { ago, count } from "@/lib/format";
 import type { Branch } from "./tree";
 
@@ -15,7 +16,7 @@ export function SessionTree(props: {
   const most = Math.max(1, ...props.branches.map((one) => one.from + one.row.commits));
   const x = (n: number) => 6 + (n / most) * (WIDTH - 12);
   return (
-    <div className="scroll-x max-h-96 overflow-auto" tabIndex={-1}>
+    <ScrollBox label="sessions" className="max-h-96">
       <table className="tbl">
         <thead>
           <tr>
@@ -79,6 +80,6 @@ export function SessionTree(props: {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollBox>
   );
 }

@@ -1,6 +1,7 @@
 import { useState } from "react";
 import { Heatmap } from "@/components/Heatmap";
 import { Panel } from "@/components/Panel";
+import { ScrollBox } from "@/components/ScrollBox";
 import { Found } from "@/components/States";
 import { compact, fixed, percent } from "@/lib/format";
 import { useDiff, useWeights } from "./useNano";
@@ -74,7 +75,7 @@ export function DiffPanel({ sessionId, other }: { sessionId: string; other?: str
           const rows = all.filter((one) => everything || one.changed > 0);
           if (rows.length === 0) return <p className="empty">The two are the same, bit for bit.</p>;
           return (
-            <div className="scroll-x">
+            <ScrollBox label="differences">
               <table className="tbl">
                 <thead>
                   <tr>
@@ -99,7 +100,7 @@ export function DiffPanel({ sessionId, other }: { sessionId: string; other?: str
                   ))}
                 </tbody>
               </table>
-            </div>
+            </ScrollBox>
           );
         }}
       </Found>

@@ -7,11 +7,12 @@ import { Segment } from "@/components/Controls";
 import { DecisionLabel } from "@/components/Glyph";
 import { JobRow } from "@/components/JobRow";
 import { PageHead, Panel, Stats } from "@/components/Panel";
+import { ScrollBox } from "@/components/ScrollBox";
 import { Empty, Found } from "@/components/States";
 import { Tape } from "@/components/Tape";
 import { type Decision, decisionOfEvent, sentenceOf } from "@/lib/decisions";
 import { clock, count, signed } from "@/lib/format";
-import { useJobs, useModels, useTextLog, useTextSessions } from "@/lib/queries";
+import { useIndex, useJobs, useModels, useTextLog, useTextSessions } from "@/lib/queries";
 
 const SHOWN_SESSIONS = 6;
 
@@ -58,7 +59,7 @@ function Decisions({ ids }: { ids: readonly string[] }) {
           command="ttt chat say --session_id ada --text 'Hello'"
         />
       ) : (
-        <div className="scroll-x">
+        <ScrollBox label="decisions">
           <table className="tbl">
             <thead>
               <tr>
@@ -95,7 +96,7 @@ function Decisions({ ids }: { ids: readonly string[] }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </ScrollBox>
       )}
     </Panel>
   );
@@ -172,10 +173,7 @@ function nextSteps(index: Index, jobs: readonly Job[], candidates: readonly stri
 /** What is here, whether it may learn, and what it decided last. */
 export default function Overview() {
   const navigate = useNavigate();
-  const index = useQuery({
-    queryKey: ["index"],
-    queryFn: () => take<Index>(api.GET("/api/index")),
-  });
+  const index = useIndex();
   const sessions = useTextSessions();
   const jobs = useJobs();
   const models = useModels();

@@ -117,7 +117,7 @@ function Memories(props: {
           where="A memory is a message that a session of the current base learned and kept."
         />
       ) : (
-        <ScrollBox label="memories" className="max-h-[480px]">
+        <ScrollBox label="audited memories" className="max-h-[480px]">
           <table className="tbl">
             <thead>
               <tr>
@@ -298,7 +298,7 @@ function History() {
           where="Promotions, rejections and rollbacks appear here, refused ones too."
         />
       ) : (
-        <div className="scroll-x">
+        <ScrollBox label="decisions about the base">
           <table className="tbl">
             <tbody>
               {decisions.map((one) => (
@@ -320,7 +320,7 @@ function History() {
               ))}
             </tbody>
           </table>
-        </div>
+        </ScrollBox>
       )}
     </Panel>
   );

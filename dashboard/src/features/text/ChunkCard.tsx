@@ -13,12 +13,18 @@ function limitOf(options: Options, name: string, initial: number | null): number
   return typeof value === "number" ? value : initial;
 }
 
+/** n tokens hold at most log2(n) bits, so the gate holds a short chunk to half of that instead. */
+function entropyLimit(chunk: Chunk, options: Options): number {
+  const tokens = Math.max(1, chunk.token_end - chunk.token_start);
+  return Math.min(limitOf(options, "min_entropy_threshold", 1) ?? 1, 0.5 * Math.log2(tokens));
+}
+
 function signalsOf(chunk: Chunk, options: Options): Signal[] {
   return [
     {
       name: "entropy, bits",
       value: chunk.token_entropy,
-      limit: limitOf(options, "min_entropy_threshold", 1),
+      limit: entropyLimit(chunk, options),
       side: "at least",
     },
     {

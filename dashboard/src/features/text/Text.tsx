@@ -270,7 +270,7 @@ export default function Text() {
   const { runId } = useParams();
   const navigate = useNavigate();
   const queries = useQueryClient();
-  const [source, setSource] = useUrlChoice("source", SOURCES);
+  const [source, setSource] = useState<(typeof SOURCES)[number]>("Demo");
   const [text, setText] = useState("");
   const [choices, setChoices] = useState(DEFAULTS);
   const [picked, setPicked] = useState<readonly string[]>([]);
@@ -286,7 +286,10 @@ export default function Text() {
   const live = useLiveRun(jobId);
   const ended = live.job?.status === "completed" || live.job?.status === "cancelled";
   const made = (live.job?.result.runs as string[] | undefined)?.[0];
-  const shownRun = runId ?? (jobId === undefined ? runs.data?.runs.at(-1) : undefined);
+  const latest = jobs.data?.jobs
+    .map((job) => (job.result.runs as string[] | undefined)?.[0])
+    .find((run) => run !== undefined && runs.data?.runs.includes(run));
+  const shownRun = runId ?? (jobId === undefined ? (latest ?? runs.data?.runs.at(-1)) : undefined);
   const whole = useCurve(shownRun, null);
   const curve = useCurve(shownRun, range);
   const report = useReport(shownRun);

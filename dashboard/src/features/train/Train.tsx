@@ -107,8 +107,18 @@ function NewTraining({ onStarted }: { onStarted: (modelId: string) => void }) {
 function Curves({ modelId }: { modelId: string }) {
   const [scale, setScale] = useUrlChoice("scale", ["Linear", "Log"]);
   const [smoothing, setSmoothing] = useUrlState("smooth", "0.8");
+  const known = useQuery({
+    queryKey: ["trainings"],
+    queryFn: () =>
+      take<{ trainings: Training[] }>(
+        api.GET("/api/text/train/jobs", { params: { query: { limit: 500 } } }),
+      ),
+  });
+  // A candidate of a night was not trained here, and a job that waits has not begun.
+  const begun = known.data?.trainings.some((one) => one.model_id === modelId) ?? false;
   const status = useQuery({
     queryKey: ["trainings", modelId, "status"],
+    enabled: begun,
     queryFn: () =>
       take<Training>(
         api.GET("/api/text/train/{model_id}/status", { params: { path: { model_id: modelId } } }),
@@ -118,6 +128,7 @@ function Curves({ modelId }: { modelId: string }) {
   const working = AT_WORK.includes(status.data?.status ?? "");
   const metrics = useQuery({
     queryKey: ["trainings", modelId, "metrics"],
+    enabled: begun,
     queryFn: () =>
       take<{ lines: TrainLine[] }>(
         api.GET("/api/text/train/{model_id}/metrics", { params: { path: { model_id: modelId } } }),
@@ -130,23 +141,30 @@ function Curves({ modelId }: { modelId: string }) {
   const shared = { xName: "step", x, sync: `train-${modelId}`, log, logX: log };
   return (
     <div className="stack">
-      <Found query={status}>
-        {(found) => (
-          <Stats
-            all={[
-              { name: "Status", value: found.status.replaceAll("_", " ") },
-              { name: "Step", value: count(found.step), unit: `of ${count(found.steps)}` },
-              { name: "Loss", value: fixed(found.loss, 3), unit: "nats a token" },
-              { name: "Held out", value: fixed(found.val_loss, 3), unit: "nats a token" },
-              {
-                name: "Rate",
-                value: found.tokens_per_s === null ? "none" : count(found.tokens_per_s),
-                unit: "tokens/s",
-                sub: found.left_s === null ? undefined : `about ${duration(found.left_s)} left`,
-              },
-            ]}
-          />
-        )}
+      {begun ? null : (
+        <p className="note">
+          No training of {modelId} has begun: it waits for its turn, or it was made by a night.
+        </p>
+      )}
+      <Found query={begun ? status : { data: null, error: null, refetch: () => undefined }}>
+        {(found) =>
+          found === null ? null : (
+            <Stats
+              all={[
+                { name: "Status", value: found.status.replaceAll("_", " ") },
+                { name: "Step", value: count(found.step), unit: `of ${count(found.steps)}` },
+                { name: "Loss", value: fixed(found.loss, 3), unit: "nats a token" },
+                { name: "Held out", value: fixed(found.val_loss, 3), unit: "nats a token" },
+                {
+                  name: "Rate",
+                  value: found.tokens_per_s === null ? "none" : count(found.tokens_per_s),
+                  unit: "tokens/s",
+                  sub: found.left_s === null ? undefined : `about ${duration(found.left_s)} left`,
+                },
+              ]}
+            />
+          )
+        }
       </Found>
       {status.data?.message ? <p className="note">{status.data.message}</p> : null}
       <Panel
