@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the environment with the development tools (once) and runs every check: static checks,
-# tests, mutants. Ends with "N passed, N failed, N skipped"; the exit status is 0 only if none
+# tests (those of the dashboard and of a real browser among them), mutants. Ends with "N passed, N failed, N skipped"; the exit status is 0 only if none
 # failed. TTT_REQUIRE_E2E=1 turns the skip of a browser test into a failure.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -11,6 +11,7 @@ if ! prepare_environment dev; then
   echo "0 passed, 1 failed, 0 skipped"
   exit 1
 fi
+prepare_front_end
 cd "$root" || exit 1
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT

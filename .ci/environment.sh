@@ -64,3 +64,18 @@ prepare_environment() {
   fi
   printf '%s %s\n' "$digest" "$extra" >"$stamp"
 }
+
+# prepare_front_end: what the checks of the dashboard need, where this machine can have it. What is
+# missing afterwards is named by the tests that are skipped for it.
+prepare_front_end() {
+  local lock="$root/dashboard/package-lock.json" stamp="$root/dashboard/node_modules/.stamp"
+  if command -v npm >/dev/null && ! cmp -s "$lock" "$stamp"; then
+    say "Installing the dashboard's pinned packages (npm ci)"
+    npm --prefix "$root/dashboard" ci --no-audit --no-fund >&2 && cp "$lock" "$stamp"
+  fi
+  if ! command -v chromium >/dev/null && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+    say "Installing chromium for the browser tests"
+    { apt-get update && apt-get install -y --no-install-recommends chromium; } >&2
+  fi
+  return 0
+}

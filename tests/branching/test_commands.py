@@ -13,9 +13,11 @@ from ttt.branching.commands import COMMANDS
 from ttt.branching.options import HISTORY, UPKEEP
 from ttt.branching.screen import show_answer
 from ttt.branching.store_commands import COMMANDS as ON_THE_TREE
+from ttt.branching.weights import weights
 from ttt.branching.workshop import Probe
 from ttt.errors import ConfigError, NotFoundError
 from ttt.store.domains import NANO, Domain
+from ttt.store.tensor_files import encode_arrays
 
 
 @dataclass
@@ -172,3 +174,22 @@ def test_a_session_that_is_not_there_is_not_found_and_the_others_are_named(works
 def test_every_command_has_options_and_a_function():
     assert HISTORY.keys() == COMMANDS.keys()
     assert UPKEEP.keys() == ON_THE_TREE.keys()
+
+
+def test_weights_show_true_singular_values_and_every_entry(workshop):
+    (shown,) = call(workshop, "weights", session_id="alice", n="2").plain["weights"]
+    matrix = np.array(shown["values"])
+    assert list(matrix.shape) == shown["shape"]
+    assert shown["averaged"] is False
+    assert shown["singular_values"] == pytest.approx(np.linalg.svd(matrix, compute_uv=False))
+    assert shown["norm"] == pytest.approx(np.linalg.norm(matrix))
+    columns = np.linalg.norm(matrix, axis=0)
+    assert sorted(columns) != pytest.approx(sorted(shown["singular_values"]))
+
+
+def test_a_large_matrix_is_averaged_and_says_so():
+    state = encode_arrays({"plastic.W": np.arange(256.0 * 128).reshape(256, 128)})
+    (one,) = weights(state)
+    assert (len(one.values), len(one.values[0]), one.averaged) == (64, 64, True)
+    assert len(one.singular_values) == 128
+    assert np.mean(one.values) == pytest.approx(np.arange(256.0 * 128).mean())

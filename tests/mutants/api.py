@@ -4,6 +4,7 @@ from tests.mutants.catalogue import Mutant
 
 GUARD = "tests/api/test_gatekeeper.py::"
 LIVE = "tests/api/test_live.py::"
+JOBS = "tests/jobs/test_jobs.py::"
 
 API_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -47,5 +48,26 @@ API_MUTANTS: tuple[Mutant, ...] = (
         old="            learning = here.learning and may_learn",
         new="            learning = here.learning",
         test="tests/api/test_openai.py::test_a_session_learns_only_when_it_is_asked_to",
+    ),
+    Mutant(
+        name="a curve keeps the first value of a bucket instead of its highest",
+        path="ttt/api/run_pages.py",
+        old="int(low + np.nanargmin(part)), int(low + np.nanargmax(part))",
+        new="int(low + np.nanargmin(part)), int(low)",
+        test="tests/api/test_run_pages.py::test_a_long_run_is_a_short_curve_that_has_its_spike",
+    ),
+    Mutant(
+        name="any number of jobs may wait",
+        path="ttt/jobs/supervisor.py",
+        old="        if len(self._waiting) >= self._waiting_max:",
+        new="        if len(self._waiting) < 0:",
+        test=JOBS + "test_one_that_waits_is_cancelled_at_once_and_the_queue_is_bounded",
+    ),
+    Mutant(
+        name="a job whose process is gone is still said to run",
+        path="ttt/store/jobs.py",
+        old='    if status.status != "running" or holding.is_held(folder):',
+        new='    if status.status != "running" or True:',
+        test=JOBS + "test_a_status_without_a_process_is_interrupted",
     ),
 )

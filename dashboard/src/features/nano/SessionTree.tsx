@@ -16,7 +16,7 @@ export function SessionTree(props: {
   const most = Math.max(1, ...props.branches.map((one) => one.from + one.row.commits));
   const x = (n: number) => 6 + (n / most) * (WIDTH - 12);
   return (
-    <ScrollBox label="sessions" className="max-h-96">
+    <ScrollBox label="tree of sessions" className="max-h-96">
       <table className="tbl">
         <thead>
           <tr>

@@ -298,7 +298,7 @@ function History() {
           where="Promotions, rejections and rollbacks appear here, refused ones too."
         />
       ) : (
-        <ScrollBox label="decisions about the base">
+        <ScrollBox label="table of decisions">
           <table className="tbl">
             <tbody>
               {decisions.map((one) => (

@@ -410,6 +410,9 @@ export default function Text() {
             />
           ) : null}
           {start.error ? <ErrorNote error={start.error} /> : null}
+          {curve.error ? (
+            <ErrorNote error={curve.error} again={() => void curve.refetch()} />
+          ) : null}
           {cancel.error ? <ErrorNote error={cancel.error} /> : null}
           {live.job?.status === "failed" ? <p className="note bad">{live.job.message}</p> : null}
           <Tape marks={tapeOf?.tape ?? []} unit="chunks" />
