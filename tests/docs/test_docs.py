@@ -300,7 +300,8 @@ def exists(target: str) -> bool:
 def options_of(target: str) -> set[str]:
     """The options of a program: from its model, or the literals of a module without one."""
     if target in OPTIONS:
-        return set().union(*(spellings(model) for model in OPTIONS[target]))
+        own = {"--dev"} if target == "./start.sh" else set()
+        return own.union(*(spellings(model) for model in OPTIONS[target]))
     path = ROOT / (target.replace(".", "/") + ".py")
     path = path if path.is_file() else ROOT / target.replace(".", "/") / "__main__.py"
     return set(re.findall(r'"(--[a-z_-]+)"', path.read_text("utf-8"))) if path.is_file() else set()

@@ -1,4 +1,4 @@
-"""`python -m tests.e2e.screenshots`: the pictures in docs/images, of a real service with real runs."""
+"""`python -m tests.e2e.screenshots`: the pictures in docs/images, of a real service."""
 
 import os
 import tempfile
