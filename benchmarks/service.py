@@ -1,0 +1,218 @@
+"""What the service bears: `python -m benchmarks service` (some minutes), over loopback.
+
+A real process is asked over real sockets: lists with a thousand sessions on disk, sixteen chats
+that stream at once while a training runs, and many messages in a row for the slope of its memory.
+The clock counts here; lists alone and lists under load are measured in one run.
+"""
+
+import http.client
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from benchmarks.report import Row, Tables
+from tests.store.bulk import bulk_sessions
+
+TOKEN: Final = "a-token-of-sixteen-characters-or-more"
+SESSIONS: Final = 1000
+ASKED: Final = 100
+CHATS: Final = 16
+MESSAGES: Final = 1500
+"""For the slope of memory; one session in eight, so that each has its own history."""
+LISTS: Final = (
+    "/api/index",
+    "/api/sessions?limit=100",
+    "/api/text/sessions?limit=100",
+    "/api/text/models",
+    "/api/text/runs",
+    "/api/jobs",
+)
+LIST_P50_MS, LOADED_P99_MS, BYTES_MAX, SLOPE_MAX = 20.0, 200.0, 100_000, 1000.0
+SAID: Final = (
+    "On our boats the bar means the sand ridge at the river mouth, never a place to drink. "
+)
+
+
+def run() -> Tables:
+    """All tables."""
+    with tempfile.TemporaryDirectory(prefix="ttt-service-") as folder:
+        root = Path(folder) / "artifacts"
+        empty_s = _seconds_to_start(root)
+        bulk_sessions(root, SESSIONS)
+        full_s = _seconds_to_start(root)
+        with _served(root) as (port, process):
+            quiet = [_asked(port, path) for path in LISTS]
+            loaded = _under_load(port)
+            memory = _slope(port, process)
+    start = {"sessions": SESSIONS, "empty": f"{empty_s:.2f} s", "full": f"{full_s:.2f} s"}
+    return {
+        "Start": [{**start, "target": "at most 1 s longer"}],
+        f"Lists with {SESSIONS:,} sessions": quiet,
+        f"The same while {CHATS} chats stream and a training runs": loaded,
+        f"{MESSAGES:,} messages in a row": [memory],
+    }
+
+
+@contextmanager
+def _served(root: Path) -> Iterator[tuple[int, psutil.Process]]:
+    token_file = root.parent / "token"
+    token_file.write_text(TOKEN)
+    token_file.chmod(0o600)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    call = [sys.executable, "-m", "ttt", "serve", f"--artifacts_root={root}", f"--port={port}"]
+    call += ["--dashboard_port=-1", f"--token_file={token_file}"]
+    process = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while True:
+            try:
+                _ask(port, "GET", "/api/health")
+                break
+            except OSError:
+                time.sleep(0.02)
+        yield port, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _seconds_to_start(root: Path) -> float:
+    begun = time.perf_counter()
+    root.parent.mkdir(exist_ok=True)
+    with _served(root):
+        return time.perf_counter() - begun
+
+
+def _ask(port: int, method: str, path: str, body: object = None) -> bytes:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    data = None
+    if body is not None:
+        data, headers["Content-Type"] = json.dumps(body), "application/json"
+    try:
+        connection.request(method, path, data, headers)
+        answer = connection.getresponse()
+        found = answer.read()
+    finally:
+        connection.close()
+    if answer.status >= 300:
+        raise RuntimeError(f"{method} {path}: {answer.status} {found[:300]!r}")
+    return found
+
+
+def _asked(port: int, path: str) -> Row:
+    """How long a list takes, asked again and again."""
+    size, times = 0, list[float]()
+    while len(times) < ASKED:
+        begun = time.perf_counter()
+        size = len(_ask(port, "GET", path))
+        times.append(1e3 * (time.perf_counter() - begun))
+    times.sort()
+    return {
+        "list": path,
+        "p50": f"{statistics.median(times):.1f} ms",
+        "p99": f"{times[min(len(times) - 1, int(0.99 * len(times)))]:.1f} ms",
+        "asked": len(times),
+        "bytes": size,
+        "target": f"p50 {LIST_P50_MS:.0f} ms, {BYTES_MAX:,} bytes",
+    }
+
+
+def _under_load(port: int) -> list[Row]:
+    """Lists while sixteen sessions stream at once and a training runs; nothing may be lost."""
+    small: dict[str, Any] = {"d_model": 64, "n_layers": 1, "vocab_size": 400, "seq_len": 64}
+    training = {"model_id": "load", "steps": 100_000, **small}
+    job = json.loads(_ask(port, "POST", "/api/text/train", training))["job_id"]
+    while json.loads(_ask(port, "GET", f"/api/jobs/{job}"))["stage"] != "running":
+        time.sleep(0.1)
+    ids = [f"load-{n}" for n in range(CHATS)]
+    for session_id in ids:
+        _ask(port, "POST", "/api/text/sessions", {"session_id": session_id})
+    answers: list[bytes] = []
+    chats = [threading.Thread(target=_chat, args=(port, one, answers)) for one in ids]
+    over, rows = threading.Event(), list[Row]()
+    asker = threading.Thread(target=lambda: rows.extend(_in_turn(port, over)))
+    for thread in (*chats, asker):
+        thread.start()
+    for thread in chats:
+        thread.join()
+    over.set()
+    asker.join()
+    _ask(port, "POST", f"/api/jobs/{job}/cancel")
+    lost = sum(b"event: done" not in answer for answer in answers)
+    kept = sum(_commits(port, one) for one in ids)
+    names = dict.fromkeys(rows[0], "")
+    return [*rows, {**names, "list": f"answers lost: {lost}; commits: {kept} of {3 * CHATS}"}]
+
+
+def _in_turn(port: int, over: threading.Event) -> list[Row]:
+    times: dict[str, list[float]] = {path: [] for path in LISTS}
+    while not over.is_set():
+        for path, found in times.items():
+            begun = time.perf_counter()
+            _ask(port, "GET", path)
+            found.append(1e3 * (time.perf_counter() - begun))
+    return [
+        {
+            "list": path,
+            "p50": f"{statistics.median(found):.1f} ms",
+            "p99": f"{sorted(found)[int(0.99 * (len(found) - 1))]:.1f} ms",
+            "worst": f"{max(found):.1f} ms",
+            "asked": len(found),
+            "target": f"p99 {LOADED_P99_MS:.0f} ms",
+        }
+        for path, found in times.items()
+    ]
+
+
+def _chat(port: int, session_id: str, answers: list[bytes]) -> None:
+    for n in range(3):
+        body = {"text": f"{SAID}{n}", "stream": True, "max_new_tokens": 120}
+        answers.append(_ask(port, "POST", f"/api/text/sessions/{session_id}/chat", body))
+
+
+def _commits(port: int, session_id: str) -> int:
+    return int(json.loads(_ask(port, "GET", f"/api/text/sessions/{session_id}"))["head"])
+
+
+def _slope(port: int, process: psutil.Process) -> Row:
+    """What each message leaves in memory, and whether files stay open."""
+    ids = [f"slope-{n}" for n in range(8)]
+    for session_id in ids:
+        _ask(port, "POST", "/api/text/sessions", {"session_id": session_id})
+    sizes, files = list[int](), list[int]()
+    for n in range(MESSAGES):
+        body = {"text": f"{SAID}{n}", "max_new_tokens": 1}
+        _ask(port, "POST", f"/api/text/sessions/{ids[n % len(ids)]}/chat", body)
+        if n >= MESSAGES // 3 and n % 10 == 0:
+            sizes.append(process.memory_info().rss)
+            files.append(process.num_fds())
+    # What a chunk needs for a moment comes and goes by megabytes: the troughs say what stays.
+    troughs = [min(sizes[n : n + 10]) for n in range(0, len(sizes) - 9, 10)]
+    slope = _fitted(troughs) / 100
+    return {
+        "messages": MESSAGES,
+        "bytes a message": f"{slope:.0f}",
+        "open files": f"{min(files)} to {max(files)}",
+        "resident": f"{sizes[-1] / 1e6:.0f} MB",
+        "target": f"{SLOPE_MAX:.0f} bytes, files constant",
+    }
+
+
+def _fitted(values: Sequence[int]) -> float:
+    """The slope of a line through values at 0, 1, 2, ..., by least squares."""
+    mean = statistics.fmean(values)
+    middle = (len(values) - 1) / 2
+    over = sum((n - middle) * (value - mean) for n, value in enumerate(values))
+    return over / sum((n - middle) ** 2 for n in range(len(values)))
