@@ -26,6 +26,7 @@ SUITES: Final = (
     "nano",
     "chat",
     "service",
+    "dashboard",
     "sleep",
     "learning",
     "harm",

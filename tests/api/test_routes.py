@@ -3,6 +3,7 @@
 import json
 import threading
 
+import httpx2
 import pytest
 
 from tests.api.clients import BEARER, client, served
@@ -292,3 +293,35 @@ def test_a_listener_that_goes_away_leaves_a_kept_answer(tree):
             time.sleep(0.05)
     assert len(turns) == 1
     assert turns[0]["answer"]
+
+
+def test_messages_that_wait_leave_the_lists_answering(tmp_path, monkeypatch):
+    release, waiting = threading.Event(), threading.Semaphore(0)
+
+    def waits(*_args, **_more):
+        waiting.release()
+        assert release.wait(60)
+        return iter(())
+
+    monkeypatch.setattr("ttt.text_lm.chat.conversation.ChatRoom.send", waits)
+    many = 50  # More than the threads that a server has by default.
+    limits = httpx2.Limits(max_connections=many + 1)
+    with (
+        served(tmp_path / "root") as url,
+        httpx2.Client(headers=BEARER, timeout=60, limits=limits) as asker,
+    ):
+
+        def say():
+            asker.post(f"{url}/api/text/sessions/ada/chat", json={"text": "x", "stream": True})
+
+        threads = [threading.Thread(target=say) for _ in range(many)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(many):
+                assert waiting.acquire(timeout=60)
+            assert asker.get(f"{url}/api/index", timeout=10).status_code == 200
+        finally:
+            release.set()
+            for thread in threads:
+                thread.join()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio
 import torch
-from anyio.to_thread import run_sync
+from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -28,6 +28,8 @@ from ttt.settings import read_settings
 
 GZIP_BYTES_MIN = 1024
 TITLE = "ttt"
+THREADS_BESIDE = 16
+"""For streams and for what the service does by itself."""
 TIDY_S = 5.0
 """Own: giving back costs milliseconds, and a message takes a hundred times as long to fill it."""
 STATIC = Path(__file__).resolve().parent.parent / "ui" / "static"
@@ -61,6 +63,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         torch.set_num_threads(1)  # Sessions share the cores; more threads wait for each other.
+        # A message that waits for a busy session holds a thread: there is one for each request.
+        current_default_thread_limiter().total_tokens = settings.requests_max + THREADS_BESIDE
         service.jobs.start()
         async with anyio.create_task_group() as tidying:
             tidying.start_soon(_tidy)

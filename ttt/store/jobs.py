@@ -23,7 +23,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from ttt.errors import BusyError, ConfigError, CorruptArtifactError, NotFoundError, StorageError
 from ttt.lib import strict_json
 from ttt.store import _files, holding, layout
-from ttt.store.line_log import LogLines, append_line, read_lines
+from ttt.store.line_log import LogLines, Tail, append_line, read_lines
 from ttt.store.signed import SUM, seal, unseal
 
 JobPhase: TypeAlias = Literal[
@@ -165,29 +165,32 @@ def read_job_request(root: Path, job_id: str) -> JobRequest:
         raise CorruptArtifactError(f"{path} is damaged ({error}); ask for the job anew.") from error
 
 
-def list_job_ids(root: Path) -> tuple[str, ...]:
-    """All jobs, the newest first; none is opened.
+def list_job_ids(root: Path, kind: str = "") -> tuple[str, ...]:
+    """All jobs, or those of a kind, the newest first; none is opened.
 
     Raises:
         CorruptArtifactError: The tree was written in another format.
         StorageError: The disk refused.
     """
     layout.check_format(root)
-    return layout.saved_ids(layout.jobs(root))[::-1]
+    ids = layout.saved_ids(layout.jobs(root))[::-1]
+    return tuple(one for one in ids if kind in ("", one.partition("-")[2]))
 
 
-def list_jobs(root: Path, *, offset: int = 0, limit: int | None = None) -> tuple[JobStatus, ...]:
+def list_jobs(
+    root: Path, *, kind: str = "", offset: int = 0, limit: int | None = None
+) -> tuple[JobStatus, ...]:
     """A page of the jobs, the newest first; a damaged one reads as `failed`."""
     found = []
     end = None if limit is None else offset + limit
-    for job_id in list_job_ids(root)[offset:end]:
+    for job_id in list_job_ids(root, kind)[offset:end]:
         try:
             found.append(read_job(root, job_id))
         except NotFoundError:
             continue  # It is being created.
         except CorruptArtifactError as error:
-            kind = job_id.partition("-")[2]
-            damaged = JobStatus(job_id=job_id, kind=kind, status="failed", message=str(error))
+            named = job_id.partition("-")[2]
+            damaged = JobStatus(job_id=job_id, kind=named, status="failed", message=str(error))
             found.append(damaged)
     return tuple(found)
 
@@ -252,6 +255,11 @@ def read_events(root: Path, job_id: str) -> LogLines:
         StorageError: The disk refused.
     """
     return read_lines(layout.job(root, job_id) / EVENTS)
+
+
+def tail_events(root: Path, job_id: str) -> Tail:
+    """What a job tells, as it tells it."""
+    return Tail(layout.job(root, job_id) / EVENTS)
 
 
 def open_output(root: Path, job_id: str) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ttt.errors import StorageError
 from ttt.lib import strict_json
 from ttt.store import _files, layout
 
@@ -69,6 +70,38 @@ def read_lines(path: Path) -> LogLines:
     found = [_verified(line) for line in lines]
     good = tuple(record for record in found if record is not None)
     return LogLines(records=good, damaged=len(found) - len(good))
+
+
+class Tail:
+    """Reads a log as it grows, each line once.
+
+    Args:
+        path: The log; it need not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def more(self) -> LogLines:
+        """The whole lines that were added since the last call.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        try:
+            with _files.storage_errors("read", self._path), self._path.open("rb") as stream:
+                stream.seek(self._offset)
+                raw = stream.read()
+        except StorageError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return LogLines(records=(), damaged=0)
+            raise
+        whole = raw[: raw.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        found = [_verified(line) for line in whole.split(b"\n")[:-1]]
+        good = tuple(record for record in found if record is not None)
+        return LogLines(records=good, damaged=len(found) - len(good))
 
 
 def _signed(record: Mapping[str, object]) -> bytes:

@@ -22,15 +22,34 @@ export function useJobs(kind = "") {
   });
 }
 
+const PAGE = 500;
+
+/** Every row of a list that comes in pages. */
+export async function everyRow<Row>(
+  page: (query: { offset: number; limit: number }) => Promise<readonly Row[]>,
+): Promise<Row[]> {
+  const all: Row[] = [];
+  for (;;) {
+    const rows = await page({ offset: all.length, limit: PAGE });
+    all.push(...rows);
+    if (rows.length < PAGE) return all;
+  }
+}
+
 /** Conversations, the newest first. */
 export function useTextSessions() {
   return useQuery({
     queryKey: ["text-sessions"],
     queryFn: async () => {
-      const found = await take<{ sessions: SessionRow[] }>(
-        api.GET("/api/text/sessions", { params: { query: { limit: 200 } } }),
+      const found = await everyRow(
+        async (query) =>
+          (
+            await take<{ sessions: SessionRow[] }>(
+              api.GET("/api/text/sessions", { params: { query } }),
+            )
+          ).sessions,
       );
-      return [...found.sessions].sort((a, b) => b.head_time.localeCompare(a.head_time));
+      return found.sort((a, b) => b.head_time.localeCompare(a.head_time));
     },
   });
 }

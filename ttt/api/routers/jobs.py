@@ -38,16 +38,12 @@ def job_list(
     limit: Limit = 100,
 ) -> Response:
     """The newest first; `kind` and `status` choose among them."""
-    if kind or status:
-        found: tuple[JobStatus, ...] = tuple(
-            one
-            for one in list_jobs(here.root)
-            if kind in ("", one.kind) and status in (None, one.status)
-        )
-        total, page = len(found), found[offset : offset + limit]
+    if status is None:  # Then only the page is opened.
+        total = len(list_job_ids(here.root, kind))
+        page = list_jobs(here.root, kind=kind, offset=offset, limit=limit)
     else:
-        total = len(list_job_ids(here.root))
-        page = list_jobs(here.root, offset=offset, limit=limit)
+        found = [one for one in list_jobs(here.root, kind=kind) if one.status == status]
+        total, page = len(found), tuple(found[offset : offset + limit])
     return reply(request, {"total": total, "jobs": [asdict(one) for one in page]})
 
 
@@ -95,12 +91,14 @@ async def follow(here: Here, job_id: str, last_event_id: Annotated[str, Header()
 async def _followed(here: Service, job_id: str, seen: int) -> AsyncIterator[bytes]:
     """Everything from an event on, until the job has ended."""
     last: JobStatus | None = None
+    tail, n = jobs.tail_events(here.root, job_id), 0
     while True:
+        # In this order: what was told before it ended is read after it has ended.
         status = await run_sync(read_job, here.root, job_id)
-        events = await run_sync(jobs.read_events, here.root, job_id)
-        for n, event in enumerate(events.records[seen:], start=seen):
-            yield format_sse_event(event="told", data_str=as_json(event), id=str(n))
-        seen = max(seen, len(events.records))
+        for event in (await run_sync(tail.more)).records:
+            if n >= seen:
+                yield format_sse_event(event="told", data_str=as_json(event), id=str(n))
+            n += 1
         if status != last:
             yield format_sse_event(event="status", data_str=as_json(asdict(status)))
             last = status

@@ -47,10 +47,12 @@ function SessionList({
   );
 }
 
+const LOG_MAX = 500;
+
 type Asking = { readonly act: "reset" } | { readonly act: "undo"; readonly n: number } | null;
 
 function Session({ sessionId }: { sessionId: string }) {
-  const log = useTextLog(sessionId);
+  const log = useTextLog(sessionId, LOG_MAX);
   const navigate = useNavigate();
   const [asking, setAsking] = useState<Asking>(null);
   const sending = useSending(sessionId);
@@ -132,6 +134,11 @@ function Session({ sessionId }: { sessionId: string }) {
           }
         >
           <div className="px-4 pb-3">
+            {commits.length === LOG_MAX ? (
+              <p className="note">
+                The newest {LOG_MAX} commits are shown; <code>ttt chat history</code> has all.
+              </p>
+            ) : null}
             <Found query={log}>
               {() => (
                 <Conversation

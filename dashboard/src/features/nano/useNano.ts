@@ -2,16 +2,19 @@ import { useQueries, useQuery } from "@tanstack/react-query";
 import { api, take, takeText } from "@/api/client";
 import type { Commit, SessionRow, TensorDiff, Weights } from "@/api/types";
 import { columnsOf } from "@/lib/curves";
+import { everyRow } from "@/lib/queries";
 
 /** All nano sessions, the oldest first, so that their order does not change under the pointer. */
 export function useSessions() {
   return useQuery({
     queryKey: ["sessions"],
     queryFn: async () => {
-      const found = await take<{ sessions: SessionRow[] }>(
-        api.GET("/api/sessions", { params: { query: { limit: 500 } } }),
+      const found = await everyRow(
+        async (query) =>
+          (await take<{ sessions: SessionRow[] }>(api.GET("/api/sessions", { params: { query } })))
+            .sessions,
       );
-      return [...found.sessions].sort((a, b) => a.created_at.localeCompare(b.created_at));
+      return found.sort((a, b) => a.created_at.localeCompare(b.created_at));
     },
   });
 }

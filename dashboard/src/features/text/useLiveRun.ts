@@ -17,18 +17,18 @@ export function useLiveRun(jobId: string | undefined): LiveRun {
     setRun(NOTHING);
     if (jobId === undefined) return;
     const stop = new AbortController();
-    let chunks: Chunk[] = [];
+    const chunks: Chunk[] = [];
     let job: Job | null = null;
     let fresh = false;
     const show = () => {
-      if (fresh) setRun({ chunks, job });
+      if (fresh) setRun({ chunks: [...chunks], job });
       fresh = false;
     };
     const timer = setInterval(show, BATCH_MS);
     void follow(`/api/jobs/${jobId}/events`, stop.signal, {
       onEvent: ({ event, data }) => {
         const told = JSON.parse(data);
-        if (event === "told" && "outcome" in told) chunks = [...chunks, told as Chunk];
+        if (event === "told" && "outcome" in told) chunks.push(told as Chunk);
         if (event === "status") job = told as Job;
         fresh = true;
       },
