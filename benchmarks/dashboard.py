@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.report import Row, Tables
-from tests.e2e.conftest import CHROMIUM, QUIET, TOKEN, Served
+from tests.e2e.service import CHROMIUM, QUIET, TOKEN, Served
 from tests.store.bulk import bulk_sessions
 from ttt.errors import ConfigError
 from ttt.store.domains import TEXT

@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from tests.e2e.conftest import CHROMIUM, QUIET, TOKEN, Served
+from tests.e2e.service import CHROMIUM, QUIET, TOKEN, Served
 from ttt.ui.example import place_example
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs/images"

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.conftest import TOKEN
+from tests.e2e.service import TOKEN
 
 pytestmark = pytest.mark.browser
 PROSE = (
