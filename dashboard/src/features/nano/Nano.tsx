@@ -1,5 +1,5 @@
 import { useQueries } from "@tanstack/react-query";
-import { useState } from "react";
+import { useCallback, useMemo, useRef, useState } from "react";
 import { useNavigate, useParams } from "react-router";
 import { api, take } from "@/api/client";
 import { NumberField, Segment, TextField } from "@/components/Controls";
@@ -155,6 +155,16 @@ export default function Nano() {
   const sessions = useSessions();
   const [compare, setCompare] = useUrlState("compare", "");
   const picked = compare === "" ? [] : compare.split(",");
+  const latest = useRef(picked);
+  latest.current = picked;
+  const onPick = useCallback(
+    (id: string, add: boolean) => {
+      const others = latest.current.filter((one) => one !== id);
+      setCompare((add ? [...others, id] : others).join(","));
+    },
+    [setCompare],
+  );
+  const branches = useMemo(() => branchesOf(sessions.data ?? []), [sessions.data]);
   const places = useNewestRuns(picked);
   const shown = sessionId ?? sessions.data?.[0]?.session_id;
   return (
@@ -167,8 +177,8 @@ export default function Nano() {
         <div className="cols two">
           <Panel title="Sessions" hint="forks stand below their parents" flush>
             <Found query={sessions}>
-              {(all) =>
-                all.length === 0 ? (
+              {() =>
+                branches.length === 0 ? (
                   <Empty
                     what="No session yet."
                     where="Looked in sessions of the artifact tree."
@@ -176,10 +186,10 @@ export default function Nano() {
                   />
                 ) : (
                   <SessionTree
-                    branches={branchesOf(all)}
+                    branches={branches}
                     current={shown}
                     picked={picked}
-                    onPick={(ids) => setCompare(ids.join(","))}
+                    onPick={onPick}
                   />
                 )
               }
