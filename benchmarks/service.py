@@ -29,10 +29,12 @@ STARTED_WITH: Final = 10_000
 SESSIONS: Final = 1000
 ASKED: Final = 100
 CHATS: Final = 16
-MESSAGES: Final = 1500
+MESSAGES: Final = 3000
 """For the slope of memory."""
 SLOPE_SESSIONS: Final = 2
 """Few, so that the cache of each is full (4,096 rows) before the slope is taken."""
+TROUGH: Final = 30
+"""Looks at the memory, one after ten messages, of which the lowest counts."""
 LISTS: Final = (
     "/api/index",
     "/api/sessions?limit=100",
@@ -203,9 +205,10 @@ def _slope(port: int, process: psutil.Process) -> Row:
         if n >= MESSAGES // 3 and n % 10 == 0:
             sizes.append(process.memory_info().rss)
             files.append(process.num_fds())
-    # What a chunk needs for a moment comes and goes by megabytes: the troughs say what stays.
-    troughs = [min(sizes[n : n + 10]) for n in range(0, len(sizes) - 9, 10)]
-    slope = _fitted(troughs) / 100
+    # What a chunk needs for a moment comes and goes by megabytes, and is given back every few
+    # seconds: the troughs say what stays.
+    troughs = [min(sizes[n : n + TROUGH]) for n in range(0, len(sizes) - TROUGH + 1, TROUGH)]
+    slope = _fitted(troughs) / (10 * TROUGH)
     return {
         "messages": MESSAGES,
         "bytes a message": f"{slope:.0f}",
