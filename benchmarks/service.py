@@ -33,7 +33,7 @@ MESSAGES: Final = 3000
 """For the slope of memory."""
 SLOPE_SESSIONS: Final = 2
 """Few, so that the cache of each is full (4,096 rows) before the slope is taken."""
-TROUGH: Final = 30
+WINDOW: Final = 30
 """Looks at the memory, one after ten messages, of which the lowest counts."""
 LISTS: Final = (
     "/api/index",
@@ -207,8 +207,8 @@ def _slope(port: int, process: psutil.Process) -> Row:
             files.append(process.num_fds())
     # What a chunk needs for a moment comes and goes by megabytes, and is given back every few
     # seconds: the troughs say what stays.
-    troughs = [min(sizes[n : n + TROUGH]) for n in range(0, len(sizes) - TROUGH + 1, TROUGH)]
-    slope = _fitted(troughs) / (10 * TROUGH)
+    troughs = [min(sizes[n : n + WINDOW]) for n in range(0, len(sizes) - WINDOW + 1, WINDOW)]
+    slope = _fitted(troughs) / (10 * WINDOW)
     return {
         "messages": MESSAGES,
         "bytes a message": f"{slope:.0f}",
