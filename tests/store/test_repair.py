@@ -130,6 +130,8 @@ def test_what_cannot_be_repaired_is_told(tmp_path):
         repair(tmp_path, NANO, "bob", to=1)
     with pytest.raises(NotFoundError, match="alice:9"):
         repair(tmp_path, NANO, "alice", to=9)
+    with pytest.raises(NotFoundError, match="newest is 2"):
+        repair(tmp_path, NANO, "alice", to=2**62)  # Told at once, not counted down to.
     flip(commit_file(session, 2), 40)
     with pytest.raises(CorruptArtifactError, match="Choose another commit"):
         repair(tmp_path, NANO, "alice", to=2)

@@ -51,8 +51,9 @@ def repair(root: Path, domain: Domain, session_id: str, to: int, clock: Clock = 
             seen = survey(root, domain, session_id)
         except FileNotFoundError as error:
             raise NotFoundError(f"{domain.name} session", session_id) from error
+        target = _target(seen, to)
         harm = _harm(root, seen, to)
-        target = _target(root, seen, harm, to)
+        _check_reachable(root, target, harm)
         _check_repairable(seen, harm)
         if not _is_done(seen, harm, to):
             _append(root, domain, seen, harm, target=target, clock=clock)
@@ -106,18 +107,21 @@ def _is_sound(root: Path, ref: BlobRef, rotten: set[BlobRef]) -> bool:
     return True
 
 
-def _target(root: Path, seen: Survey, harm: _Harm, to: int) -> Commit:
-    if to not in seen.commits:
-        if to in seen.damage:
-            raise CorruptArtifactError(f"{seen.damage[to]} Choose another commit to go on from.")
-        raise NotFoundError("commit", f"{seen.session_id}:{to}", f"The newest is {seen.newest}.")
+def _target(seen: Survey, to: int) -> Commit:
+    if to in seen.commits:
+        return seen.commits[to]
+    if to in seen.damage:
+        raise CorruptArtifactError(f"{seen.damage[to]} Choose another commit to go on from.")
+    raise NotFoundError("commit", f"{seen.session_id}:{to}", f"The newest is {seen.newest}.")
+
+
+def _check_reachable(root: Path, target: Commit, harm: _Harm) -> None:
     if 0 in harm.lost:
         raise CorruptArtifactError(
-            f"Commit 0 of session {seen.session_id!r} cannot be saved, and it says which model the "
-            "session belongs to; restore its file from a backup."
+            f"Commit 0 of session {target.session_id!r} cannot be saved, and it says which model "
+            "the session belongs to; restore its file from a backup."
         )
-    blobs.read_blob(root, seen.commits[to].blob)
-    return seen.commits[to]
+    blobs.read_blob(root, target.blob)
 
 
 def _check_repairable(seen: Survey, harm: _Harm) -> None:
