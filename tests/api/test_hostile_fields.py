@@ -9,14 +9,12 @@ from ttt.errors import BusyError
 from ttt.jobs.supervisor import Supervisor
 
 VALUES = (
-    None, True, False, 0, 1, -1, 2**31, -(2**63), 2**64, 10**400, 0.5, -0.0, 1e308, -1e-300,
-    "", " ", "x", "ada", "..", "../../etc/passwd", "/etc/passwd", "a\x00b", "\ud800", "x" * 70_000,
-    "NaN", "Infinity", "1e9", "-1", "true", "null", "{}", "<script>alert(1)</script>", "%00", "\n",
-    "ada\nX-Header: 1", "ｆｕｌｌ", "\u202e", "head~99999999999", "other:", ":", "ada:999999999",
-    "starter-gru", "http://evil.example/", "$(reboot)", "'; DROP TABLE sessions; --", "🔥" * 500,
-    [], ["x"], [None], [[]], ["ada"] * 300, {}, {"a": 1}, {"__proto__": {}},
+    None, True, 0, 1, -1, 2**31, -(2**63), 2**64, 10**400, 0.5, 1e308, -1e-300,
+    "", " ", "x", "ada", "..", "../../etc/passwd", "a\x00b", "\ud800", "x" * 70_000, "NaN", "1e9",
+    "<script>alert(1)</script>", "ada\nX-Header: 1", "ｆｕｌｌ", "\u202e", "head~99999999999",
+    "ada:999999999", "'; DROP TABLE sessions; --", [], [None], ["ada"] * 300, {"__proto__": {}},
 )  # fmt: skip
-RAW = ("NaN", "-Infinity", "1e999", "01", "+1", "0x10", "'x'")
+RAW = ("NaN", "-Infinity", "1e999", "01")
 """What no JSON holds."""
 SOUND = {
     "session_id": "ada", "parent_session_id": "ada", "child_session_id": "bob", "text": "Hello.",
