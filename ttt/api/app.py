@@ -72,7 +72,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
             tidying.cancel_scope.cancel()
         await run_sync(service.jobs.stop)
 
-    app = FastAPI(
+    app = problems.Application(
         title=TITLE,
         description=DESCRIPTION,
         version=__version__,

@@ -22,6 +22,8 @@ from ttt import errors as e
 from ttt.lib import strict_json
 
 MEDIA_TYPE: Final = "application/problem+json"
+REFERENCE: Final = {"schema": {"$ref": "#/components/schemas/Problem"}}
+"""A problem in the OpenAPI document."""
 LOG = logging.getLogger("ttt.api")
 STATUSES: Final[Mapping[type[e.TTTError], int]] = MappingProxyType(
     {
@@ -64,6 +66,20 @@ def problem(status: int, title: str, detail: str, **more: Any) -> Response:  # n
     headers = {"Retry-After": "1"} if status in (409, 503) else {}
     content = strict_json.dumps(body.model_dump(mode="json"), indent=None)
     return Response(content, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+class Application(FastAPI):
+    """An application whose OpenAPI document gives errors the media type that they have."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, made once; what is declared as a `Problem` is problem JSON in it."""
+        if self.openapi_schema is None:
+            for path in super().openapi()["paths"].values():
+                for operation in path.values():
+                    for answer in operation["responses"].values():
+                        if answer.get("content") == {"application/json": REFERENCE}:
+                            answer["content"] = {MEDIA_TYPE: REFERENCE}
+        return super().openapi()
 
 
 def status_of(error: e.TTTError) -> int:

@@ -10,7 +10,7 @@ from fastapi.params import Path as PathParameter
 from starlette.responses import Response
 
 from ttt.api.bodies import body_of, options_of
-from ttt.api.problems import Problem
+from ttt.api.problems import MEDIA_TYPE, REFERENCE, Problem
 from ttt.api.replies import reply
 from ttt.api.service import Here, Service
 from ttt.branching.answers import Answer
@@ -21,13 +21,24 @@ SessionId = Annotated[
     str, PathParameter(description="The session.", examples=["ada"], max_length=200)
 ]
 PROBLEMS: Mapping[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "The body is no JSON, or no UTF-8."},
     401: {"model": Problem, "description": "No token, or a wrong one."},
+    403: {"model": Problem, "description": "Another site asks."},
     404: {"model": Problem, "description": "There is no such thing."},
     409: {"model": Problem, "description": "Its state does not allow it; look again."},
+    413: {"model": Problem, "description": "The body is larger than the service reads."},
+    415: {"model": Problem, "description": "The body is of another type than JSON."},
+    421: {"model": Problem, "description": "The name of the host is not the service's."},
     422: {"model": Problem, "description": "A value is missing or outside of its range."},
+    503: {"model": Problem, "description": "Too many requests at once; or a disk that fails."},
     507: {"model": Problem, "description": "The disk is full; nothing was kept."},
 }
 """How requests fail, for the documentation."""
+REFUSED: Mapping[str, Any] = {
+    "description": "Refused: the attempt, as it was recorded; or a state that does not allow it.",
+    "content": {"application/json": {"schema": {}}, MEDIA_TYPE: REFERENCE},
+}
+"""An act that is refused is recorded like any other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +66,9 @@ def add_command(router: APIRouter, command: Command) -> None:
     """Add the route of a command to a router."""
     body = body_of(command.options, command.without | frozenset(command.placed.values()))
     summary = (command.options.__doc__ or "").strip().rstrip(".")
+    responses = {**PROBLEMS, command.status: {"description": "What became of it."}}
+    if command.method != "GET":
+        responses[409] = {**REFUSED}
     router.add_api_route(
         command.path,
         _endpoint(command, body),
@@ -63,7 +77,7 @@ def add_command(router: APIRouter, command: Command) -> None:
         summary=summary,
         name=f"{command.method.lower()} {router.prefix}{command.path}",
         response_model=None,
-        responses={**PROBLEMS, command.status: {"description": "What became of it."}},
+        responses=responses,
     )
 
 

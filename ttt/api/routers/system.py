@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from ttt import __version__
 from ttt.api.problems import problem
@@ -69,7 +69,7 @@ async def events(here: Here, last_event_id: Annotated[str, Header()] = "") -> Re
     )
 
 
-@router.get("/metrics", summary="Figures for Prometheus")
+@router.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
 def metrics(here: Here) -> Response:
     """Requests, latencies, messages, memory; no label names a session."""
     return Response(here.metrics.text(), media_type="text/plain; version=0.0.4")
