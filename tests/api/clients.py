@@ -43,3 +43,14 @@ def served(root):
         thread.join(timeout=20)
         listener.close()
         assert not thread.is_alive()
+
+
+def bodies(spec):
+    """Each path that takes a body, and the schema of that body; of an OpenAPI document."""
+    for path, methods in spec["paths"].items():
+        body = methods.get("post", {}).get("requestBody")
+        if body is None:
+            continue
+        schema = body["content"]["application/json"]["schema"]
+        ref = schema.get("$ref") or next(one["$ref"] for one in schema["anyOf"] if "$ref" in one)
+        yield path, spec["components"]["schemas"][ref.rsplit("/", 1)[1]]

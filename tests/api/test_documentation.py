@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.clients import settings
+from tests.api.clients import bodies, settings
 from ttt.api.app import create_app
 
 PAGE = (Path(__file__).resolve().parent.parent.parent / "docs/api.md").read_text()
@@ -31,5 +31,16 @@ def test_every_route_has_a_title_and_says_how_it_fails(spec):
         for route in methods.values():
             assert route["summary"]
             if path not in ("/api/health", "/metrics", "/api/events"):
-                schema = route["responses"]["422"]["content"]["application/json"]["schema"]
-                assert schema["$ref"].endswith("/Problem"), path
+                content = route["responses"]["422"]["content"]
+                assert list(content) == ["application/problem+json"], path
+                assert content["application/problem+json"]["schema"]["$ref"].endswith("/Problem")
+
+
+def test_everything_that_must_be_sent_has_an_example_and_the_rest_a_default(spec):
+    for path, methods in spec["paths"].items():
+        for route in methods.values():
+            for one in route.get("parameters", ()):
+                assert {"default", "examples"} & {*one, *one["schema"]}, (path, one["name"])
+    for path, schema in bodies(spec):
+        for name in schema.get("required", ()):
+            assert schema["properties"][name].get("examples"), (path, name)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.api.clients import TOKEN, client
+from tests.api.clients import TOKEN, bodies, client
 from ttt.errors import BusyError
 from ttt.jobs.supervisor import Supervisor
 
@@ -39,17 +39,6 @@ def api(tmp_path_factory):
             yield one
 
 
-def bodies(spec):
-    """Each path with a body, and the schema of that body."""
-    for path, methods in spec["paths"].items():
-        body = methods.get("post", {}).get("requestBody")
-        if body is None or path in LONG:
-            continue
-        schema = body["content"]["application/json"]["schema"]
-        ref = schema.get("$ref") or next(one["$ref"] for one in schema["anyOf"] if "$ref" in one)
-        yield path, spec["components"]["schemas"][ref.rsplit("/", 1)[1]]
-
-
 def payloads(schema):
     """The body with one field after the other replaced, whole and as raw text."""
     needed = {name: SOUND[name] for name in schema.get("required", ())}
@@ -66,6 +55,8 @@ def test_no_value_of_any_field_breaks_anything(api):
     asked, statuses = 0, set()
     by_talk = sorted(bodies(api.app.openapi()), key=lambda one: "/chat" in one[0])
     for path, schema in by_talk:  # Talk last: it is what makes the session long.
+        if path in LONG:
+            continue
         at = path.replace("{session_id}", "ada").replace("{job_id}", "j000001-train")
         at = at.replace("{model_id}", "none")
         for payload in payloads(schema):

@@ -28,7 +28,7 @@ class ListOptions(CommandOptions):
 class SessionOptions(CommandOptions):
     """Options of a command on one session."""
 
-    session_id: str
+    session_id: str = Field(examples=["ada"])
     """The session."""
 
 
@@ -69,9 +69,9 @@ class WeightsOptions(SessionOptions):
 class ForkOptions(CommandOptions):
     """Start a session at a commit of another; nothing is copied."""
 
-    parent_session_id: str
+    parent_session_id: str = Field(examples=["ada"])
     """The session to fork."""
-    child_session_id: str
+    child_session_id: str = Field(examples=["ada-2"])
     """Name of the new session."""
     n: str = "head"
     """The commit to start from."""
@@ -89,7 +89,7 @@ class ForkOptions(CommandOptions):
 class CheckoutOptions(SessionOptions):
     """Start a branch at an earlier commit, named after it."""
 
-    n: str
+    n: str = Field(examples=["12"])
     """The commit to go back to."""
     child_session_id: str = ""
     """Name of the branch; empty names it after the commit, as in `alice-at-12`."""
@@ -107,7 +107,7 @@ class TagOptions(SessionOptions):
 class RevertOptions(SessionOptions):
     """Take back what was learned from one input, as a new commit."""
 
-    n: str
+    n: str = Field(examples=["12"])
     """The commit to take back; one that took back another brings that one in again."""
     method: Literal["replay", "subtract"] = "replay"
     """`replay` learns every later input again and is exact; `subtract` is at once, and says
@@ -147,7 +147,7 @@ class BlameOptions(SessionOptions):
 class MergeOptions(SessionOptions):
     """Merge forks of one session into one of them, as a guarded change."""
 
-    others: tuple[str, ...]
+    others: tuple[str, ...] = Field(examples=[["ada-2"]])
     """The sessions to merge in."""
     method: Literal["average", "task_arithmetic", "ties"] = "average"
     """How what they learned becomes one."""
@@ -191,7 +191,7 @@ class FsckOptions(CommandOptions):
 class RepairOptions(SessionOptions):
     """Let a damaged session go on from a sound commit; nothing is deleted."""
 
-    to: int = Field(ge=0)
+    to: int = Field(ge=0, examples=[12])
     """The commit whose state becomes the newest."""
 
 

@@ -1442,6 +1442,7 @@ export interface components {
             /**
              * N
              * @description The commit to go back to.
+             * @example 12
              */
             n: string;
         };
@@ -1454,7 +1455,15 @@ export interface components {
             max_completion_tokens?: number | null;
             /** Max Tokens */
             max_tokens?: number | null;
-            /** Messages */
+            /**
+             * Messages
+             * @example [
+             *       {
+             *         "content": "The engine weaves.",
+             *         "role": "user"
+             *       }
+             *     ]
+             */
             messages: components["schemas"]["Message"][];
             /**
              * Model
@@ -1505,6 +1514,7 @@ export interface components {
             /**
              * Child Session Id
              * @description Name of the new session.
+             * @example ada-2
              */
             child_session_id: string;
             /**
@@ -1667,6 +1677,9 @@ export interface components {
             /**
              * Others
              * @description The sessions to merge in.
+             * @example [
+             *       "ada-2"
+             *     ]
              */
             others: string[];
             /**
@@ -2080,6 +2093,7 @@ export interface components {
             /**
              * Session Id
              * @description The session.
+             * @example ada
              */
             session_id: string;
             /**
@@ -2135,6 +2149,7 @@ export interface components {
             /**
              * Session Id
              * @description The session.
+             * @example ada
              */
             session_id: string;
         };
@@ -2208,6 +2223,7 @@ export interface components {
             /**
              * Model Id
              * @description The model.
+             * @example night-1
              */
             model_id: string;
             /**
@@ -2225,6 +2241,7 @@ export interface components {
             /**
              * Model Id
              * @description The model.
+             * @example night-1
              */
             model_id: string;
             /**
@@ -2242,6 +2259,7 @@ export interface components {
             /**
              * To
              * @description The commit whose state becomes the newest.
+             * @example 12
              */
             to: number;
         };
@@ -2266,6 +2284,7 @@ export interface components {
             /**
              * N
              * @description The commit to take back; one that took back another brings that one in again.
+             * @example 12
              */
             n: string;
         };
@@ -2658,6 +2677,7 @@ export interface components {
             /**
              * Model Id
              * @description The model.
+             * @example night-1
              */
             model_id: string;
             /**
@@ -3370,6 +3390,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The job. */
                 job_id: string;
             };
             cookie?: never;
@@ -3491,6 +3512,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The job. */
                 job_id: string;
             };
             cookie?: never;
@@ -3614,6 +3636,7 @@ export interface operations {
                 "last-event-id"?: string;
             };
             path: {
+                /** @description The job. */
                 job_id: string;
             };
             cookie?: never;
@@ -3735,6 +3758,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The job. */
                 job_id: string;
             };
             cookie?: never;
@@ -3856,6 +3880,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The job. */
                 job_id: string;
             };
             cookie?: never;
@@ -3982,6 +4007,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The job. */
                 job_id: string;
             };
             cookie?: never;
@@ -5996,7 +6022,9 @@ export interface operations {
             path: {
                 /** @description The session. */
                 session_id: string;
+                /** @description The run. */
                 run_id: string;
+                /** @description The file. */
                 name: string;
             };
             cookie?: never;
@@ -6612,6 +6640,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The text model. */
                 model_id: string;
             };
             cookie?: never;
@@ -7847,6 +7876,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The text model. */
                 model_id: string;
             };
             cookie?: never;
@@ -7968,6 +7998,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The text model. */
                 model_id: string;
             };
             cookie?: never;
@@ -8345,6 +8376,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The run. */
                 run_id: string;
             };
             cookie?: never;
@@ -8472,6 +8504,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The run. */
                 run_id: string;
             };
             cookie?: never;
@@ -8593,7 +8626,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The run. */
                 run_id: string;
+                /** @description The file. */
                 name: string;
             };
             cookie?: never;
@@ -11237,6 +11272,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The text model. */
                 model_id: string;
             };
             cookie?: never;
@@ -11360,6 +11396,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description The text model. */
                 model_id: string;
             };
             cookie?: never;
@@ -11481,6 +11518,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description The text model. */
                 model_id: string;
             };
             cookie?: never;

@@ -8,7 +8,8 @@ from pydantic import Field
 from starlette.responses import Response
 
 from ttt.api.replies import as_json, reply
-from ttt.api.routers.commands import PROBLEMS, Command, SessionId, add_command
+from ttt.api.routers.commands import PROBLEMS, Command, add_command
+from ttt.api.routers.names import SessionId
 from ttt.api.routers.sessions import session_routes
 from ttt.api.service import Here, Service
 from ttt.api.streaming import event_stream

@@ -6,20 +6,17 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Query, Request
-from fastapi.params import Path as PathParameter
 from starlette.responses import Response
 
 from ttt.api.bodies import body_of, options_of
 from ttt.api.problems import MEDIA_TYPE, REFERENCE, Problem
 from ttt.api.replies import reply
+from ttt.api.routers.names import SessionId
 from ttt.api.service import Here, Service
 from ttt.branching.answers import Answer
 from ttt.lib.options import CommandOptions, Options
 
 Run: TypeAlias = Callable[[Any, Service], Answer]
-SessionId = Annotated[
-    str, PathParameter(description="The session.", examples=["ada"], max_length=200)
-]
 PROBLEMS: Mapping[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is no JSON, or no UTF-8."},
     401: {"model": Problem, "description": "No token, or a wrong one."},

@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from ttt.api.kinds import MONITOR, SLEEP, TRAIN, request_of
 from ttt.api.replies import Limit, Offset, as_json, reply
 from ttt.api.routers.commands import PROBLEMS
+from ttt.api.routers.names import JobId, ModelId
 from ttt.api.service import Here, Service
 from ttt.store import jobs
 from ttt.store.jobs import WAITING, JobStatus, list_job_ids, list_jobs, read_job
@@ -33,7 +34,7 @@ def job_list(
     request: Request,
     here: Here,
     kind: Annotated[str, Query(max_length=40)] = "",
-    status: Status | None = None,
+    status: Annotated[Status | None, Query(examples=["running"])] = None,
     offset: Offset = 0,
     limit: Limit = 100,
 ) -> Response:
@@ -48,7 +49,7 @@ def job_list(
 
 
 @router.get("/jobs/{job_id}", summary="One job", responses={**PROBLEMS})
-def job(request: Request, here: Here, job_id: str) -> Response:
+def job(request: Request, here: Here, job_id: JobId) -> Response:
     """How it stands, what was asked for, and what it made."""
     status = read_job(here.root, job_id)
     options = jobs.read_job_request(here.root, job_id).options
@@ -56,7 +57,7 @@ def job(request: Request, here: Here, job_id: str) -> Response:
 
 
 @router.get("/jobs/{job_id}/output", summary="What a job's process printed", responses={**PROBLEMS})
-def output(here: Here, job_id: str) -> Response:
+def output(here: Here, job_id: JobId) -> Response:
     """The end of it, as text."""
     return PlainTextResponse(jobs.read_output(here.root, job_id))
 
@@ -65,7 +66,7 @@ def output(here: Here, job_id: str) -> Response:
     "/jobs/{job_id}/told", summary="What a job told while it worked", responses={**PROBLEMS}
 )
 def told(
-    request: Request, here: Here, job_id: str, offset: Offset = 0, limit: Limit = 100
+    request: Request, here: Here, job_id: JobId, offset: Offset = 0, limit: Limit = 100
 ) -> Response:
     """A page of its events; `/events` is the same as it happens."""
     read_job(here.root, job_id)
@@ -77,7 +78,9 @@ def told(
 @router.get(
     "/jobs/{job_id}/events", summary="Follow a job", response_model=None, responses={**PROBLEMS}
 )
-async def follow(here: Here, job_id: str, last_event_id: Annotated[str, Header()] = "") -> Response:
+async def follow(
+    here: Here, job_id: JobId, last_event_id: Annotated[str, Header()] = ""
+) -> Response:
     """A stream of server-sent events: `told` for each event, `status` when it changes, `end`."""
     await run_sync(read_job, here.root, job_id)
     seen = int(last_event_id) + 1 if last_event_id.isascii() and last_event_id.isdigit() else 0
@@ -109,7 +112,7 @@ async def _followed(here: Service, job_id: str, seen: int) -> AsyncIterator[byte
 
 
 @router.post("/jobs/{job_id}/cancel", summary="Ask a job to stop", responses={**PROBLEMS})
-def cancel(request: Request, here: Here, job_id: str) -> Response:
+def cancel(request: Request, here: Here, job_id: JobId) -> Response:
     """It saves what it can first; one that waits is cancelled at once."""
     return reply(request, asdict(here.jobs.cancel(job_id)))
 
@@ -117,7 +120,7 @@ def cancel(request: Request, here: Here, job_id: str) -> Response:
 @router.post(
     "/jobs/{job_id}/resume", summary="Go on with a job that broke off", responses={**PROBLEMS}
 )
-def resume(request: Request, here: Here, job_id: str) -> Response:
+def resume(request: Request, here: Here, job_id: JobId) -> Response:
     """A training goes on from its newest state; other work begins again."""
     return reply(request, asdict(here.jobs.resume(job_id)), status=202)
 
@@ -133,7 +136,7 @@ def trainings(request: Request, here: Here, offset: Offset = 0, limit: Limit = 1
 @router.get(
     "/text/train/{model_id}/status", summary="How a training stands", responses={**PROBLEMS}
 )
-def training(request: Request, here: Here, model_id: str) -> Response:
+def training(request: Request, here: Here, model_id: ModelId) -> Response:
     """Phase, steps, losses, rate."""
     return reply(request, asdict(read_training_status(here.root, model_id)))
 
@@ -141,7 +144,7 @@ def training(request: Request, here: Here, model_id: str) -> Response:
 @router.get(
     "/text/train/{model_id}/metrics", summary="The curves of a training", responses={**PROBLEMS}
 )
-def metrics(request: Request, here: Here, model_id: str, after_step: int = -1) -> Response:
+def metrics(request: Request, here: Here, model_id: ModelId, after_step: int = -1) -> Response:
     """The lines of its log after a step; a step that was repeated counts once."""
     log = read_train_log(here.root, model_id)
     lines = [one for one in log.current() if _step(one) > after_step]
@@ -156,7 +159,7 @@ def _step(line: Any) -> int:  # noqa: ANN401 (a line of JSON)
 @router.post(
     "/text/train/{model_id}/cancel", summary="Ask a training to stop", responses={**PROBLEMS}
 )
-def cancel_training(request: Request, here: Here, model_id: str) -> Response:
+def cancel_training(request: Request, here: Here, model_id: ModelId) -> Response:
     """Whoever trains it, a job or a terminal, saves its state and stops."""
     request_cancel(here.root, model_id)
     return reply(request, asdict(read_training_status(here.root, model_id)))

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from ttt.api.replies import reply
-from ttt.api.routers.commands import PROBLEMS, Command, SessionId, add_command
+from ttt.api.routers.commands import PROBLEMS, Command, add_command
+from ttt.api.routers.names import FileName, RunId, SessionId
 from ttt.api.routers.sessions import session_routes
 from ttt.api.service import Here, Service
 from ttt.branching.answers import Answer
@@ -55,7 +56,7 @@ def runs(request: Request, here: Here, session_id: SessionId) -> Response:
 @router.get(
     "/{session_id}/runs/{run_id}/{name}", summary="One file of a run", responses={**PROBLEMS}
 )
-def run_file(here: Here, session_id: SessionId, run_id: str, name: str) -> Response:
+def run_file(here: Here, session_id: SessionId, run_id: RunId, name: FileName) -> Response:
     """A table, a trajectory or a picture, verified."""
     data = read_session_run_file(open_session(here.root, NANO, session_id), run_id, name)
     kind = MEDIA_TYPES.get(f".{name.rpartition('.')[2]}", "application/octet-stream")

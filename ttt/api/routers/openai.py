@@ -70,7 +70,9 @@ class Completion(BaseModel):
     model_config = ConfigDict(allow_inf_nan=False)
 
     model: str = Field(min_length=1, max_length=200, examples=["starter-gru", "starter-gru:ada"])
-    messages: list[Message] = Field(min_length=1, max_length=200)
+    messages: list[Message] = Field(
+        min_length=1, max_length=200, examples=[[{"role": "user", "content": "The engine weaves."}]]
+    )
     stream: bool = False
     max_tokens: int | None = Field(default=None, ge=1, le=NEW_TOKENS_MAX)
     max_completion_tokens: int | None = Field(default=None, ge=1, le=NEW_TOKENS_MAX)

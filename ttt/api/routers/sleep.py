@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from ttt.api.replies import reply
 from ttt.api.routers.commands import PROBLEMS, Command, add_command
+from ttt.api.routers.names import ModelId
 from ttt.api.service import Here, Service
 from ttt.branching.answers import Answer
 from ttt.lib.options import CommandOptions
@@ -36,6 +37,6 @@ _added("POST", "/rollback", "rollback", RollbackOptions)
 
 
 @router.get("/candidates/{model_id}", summary="How a candidate was made", responses={**PROBLEMS})
-def manifest(request: Request, here: Here, model_id: str) -> Response:
+def manifest(request: Request, here: Here, model_id: ModelId) -> Response:
     """Its memories with the auditor's reasons, losses before and after, and the gates."""
     return reply(request, read_manifest(here.root, model_id))

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from ttt.api.replies import Limit, Offset, reply
 from ttt.api.routers.commands import PROBLEMS
+from ttt.api.routers.names import FileName, ModelId, RunId
 from ttt.api.run_pages import chunk_page, curve, run_columns, tape
 from ttt.api.service import Here
 from ttt.core.tokens import EOS_ID
@@ -69,20 +70,22 @@ def models(request: Request, here: Here, offset: Offset = 0, limit: Limit = 100)
 
 @router.get("/models/compare", summary="Show in what models differ", responses={**PROBLEMS})
 def compare(
-    request: Request, here: Here, ids: Annotated[list[str], Query(max_length=20)]
+    request: Request,
+    here: Here,
+    ids: Annotated[list[str], Query(max_length=20, examples=[["starter-gru", "starter-ssm"]])],
 ) -> Response:
     """Two models or more, field by field; what is the same in all is left out."""
     return reply(request, asdict(compare_models(here.root, ids)))
 
 
 @router.get("/models/{model_id}", summary="One model, verified", responses={**PROBLEMS})
-def model(request: Request, here: Here, model_id: str) -> Response:
+def model(request: Request, here: Here, model_id: ModelId) -> Response:
     """All that is known of a model."""
     return reply(request, asdict(show_model(here.root, model_id)))
 
 
 @router.delete("/models/{model_id}", summary="Remove a model", responses={**PROBLEMS})
-def remove(request: Request, here: Here, model_id: str) -> Response:
+def remove(request: Request, here: Here, model_id: ModelId) -> Response:
     """Remove a model and what its training left, unless something depends on it."""
     return reply(request, {"removed": [str(one.name) for one in delete_model(here.root, model_id)]})
 
@@ -117,7 +120,7 @@ def runs(request: Request, here: Here, offset: Offset = 0, limit: Limit = 100) -
 
 @router.get("/runs/{run_id}/chunks", summary="The chunks of a run", responses={**PROBLEMS})
 def run_chunks(
-    request: Request, here: Here, run_id: str, asked: Annotated[ChunkQuery, Query()]
+    request: Request, here: Here, run_id: RunId, asked: Annotated[ChunkQuery, Query()]
 ) -> Response:
     """A page of events, whole; `decision` chooses among them and may be repeated."""
     run = run_columns(here.root, run_id)
@@ -128,7 +131,7 @@ def run_chunks(
 def run_curve(
     request: Request,
     here: Here,
-    run_id: str,
+    run_id: RunId,
     points: Annotated[int, Query(ge=10, le=10_000)] = 1000,
     begin: Offset = 0,
     end: Offset = 10_000_000,
@@ -140,7 +143,7 @@ def run_curve(
 
 
 @router.get("/runs/{run_id}/{name}", summary="One file of a run", responses={**PROBLEMS})
-def run_file(here: Here, run_id: str, name: str) -> Response:
+def run_file(here: Here, run_id: RunId, name: FileName) -> Response:
     """Configuration, summary or events of a run, verified."""
     kind = "application/json" if name.endswith((".json", ".jsonl")) else "application/octet-stream"
     return Response(read_run_file(here.root, run_id, name), media_type=kind)

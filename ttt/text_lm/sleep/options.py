@@ -78,7 +78,7 @@ class SleepOptions(CommandOptions):
 class CandidateOptions(CommandOptions):
     """Name a model."""
 
-    model_id: str = Field(min_length=1)
+    model_id: str = Field(min_length=1, examples=["night-1"])
     """The model."""
     note: str = Field(default="", max_length=2000)
     """Why, for the record."""
