@@ -84,6 +84,14 @@ class Trajectory:
     def __len__(self) -> int:
         return len(self.inputs_TX)
 
+    def after(self, steps: int) -> "Trajectory":
+        """What comes after some steps."""
+        return Trajectory(
+            inputs_TX=self.inputs_TX[steps:],
+            targets_TY=self.targets_TY[steps:],
+            mu_T=self.mu_T[steps:],
+        )
+
 
 def simulate(config: PlantConfig, steps: int) -> Trajectory:
     """Let a plant run from rest at the origin.

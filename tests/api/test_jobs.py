@@ -132,3 +132,41 @@ def test_the_list_chooses_by_kind_and_status(api):
     ask(api, "GET", "/api/jobs/j999999-none/events", 404)
     ask(api, "GET", "/api/jobs/j999999-none/output", 404)
     ask(api, "GET", "/api/jobs?status=dancing", 422)
+
+
+def test_a_long_nano_run_is_a_job_that_is_cancelled_and_goes_on_where_it_stood(api):
+    ask(api, "POST", "/api/nano/base", 201, pretrain_steps=20)
+    ask(api, "POST", "/api/sessions", 201, session_id="ada")
+    long = ask(api, "POST", "/api/sessions/ada/run", 422, steps=500_000)
+    assert "POST /api/nano/runs" in long["detail"]
+    large = ask(api, "POST", "/api/nano/base", 422, pretrain_steps=500_000)
+    assert "POST /api/nano/bases" in large["detail"]
+    ask(api, "POST", "/api/nano/runs", 404, session_id="nobody")
+    job = ask(api, "POST", "/api/nano/runs", 202, session_id="ada", steps=200_000)["job_id"]
+    until(lambda: ask(api, "GET", f"/api/jobs/{job}")["done"] > 3200)
+    ask(api, "POST", f"/api/jobs/{job}/cancel")
+    assert ended(api, job)["status"] == "cancelled"
+    (head,) = ask(api, "GET", "/api/sessions/ada/log?limit=1")["commits"]
+    lived = head["event"]["step"]
+    assert 3200 < lived < 200_000
+    assert head["n"] == lived // 32  # Every chunk that was lived is a commit.
+    ask(api, "POST", f"/api/jobs/{job}/resume", 202)
+    until(lambda: ask(api, "GET", f"/api/jobs/{job}")["done"] > lived + 3200)
+    ask(api, "POST", f"/api/jobs/{job}/cancel")
+    assert ended(api, job)["status"] == "cancelled"
+    after = ask(api, "GET", f"/api/sessions/ada?n={head['n'] + 1}")["event"]
+    assert (after["step"], after["run"]) == (lived + 32, "run-0002")
+    assert ask(api, "GET", "/api/sessions/ada/runs")["runs"] == ["run-0001", "run-0002"]
+    told = ask(api, "GET", f"/api/jobs/{job}/told?limit=2")["events"]
+    assert told[0] == {"run": "run-0001"}
+    assert told[1]["step"] == 32
+
+
+def test_a_base_is_pretrained_as_a_job(tmp_path):
+    with client(tmp_path / "root") as api:
+        job = ask(api, "POST", "/api/nano/bases", 202, pretrain_steps=20)["job_id"]
+        made = ended(api, job)
+        assert made["status"] == "completed"
+        assert ask(api, "GET", "/api/index")["nano_base"] is True
+        session = ask(api, "POST", "/api/sessions", 201, session_id="ada")
+        assert session["model_signature"] == made["result"]["model_signature"]

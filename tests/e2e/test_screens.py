@@ -138,6 +138,11 @@ def test_nano_sessions_are_made_run_forked_and_compared(page):
     page.get_by_label("Steps", exact=True).fill("120")
     page.get_by_role("button", name="Run the session").click()
     expect(page.get_by_role("heading", name="Run run-0001")).to_be_visible()
+    page.get_by_label("Steps", exact=True).fill("20032")
+    page.get_by_role("button", name="Run the session").click()
+    long = page.get_by_role("list", name="long runs of this session")
+    expect(long.get_by_text("20032 of 20032")).to_be_visible()
+    expect(page.get_by_role("heading", name="Run run-0002")).to_be_visible()
     for box in page.get_by_label(re.compile("compare alice")).all():
         box.check()
     expect(page.get_by_role("heading", name="Compare 2 sessions")).to_be_visible()

@@ -115,19 +115,19 @@ def test_every_rule_runs_and_keeps_its_settings(tree, capsys):
 
 
 def test_two_runs_at_once_conflict_in_one_clear_sentence(tree, capsys, monkeypatch):
-    from ttt_ssm_nano import session_commands
+    from ttt_ssm_nano import session_run
 
     call(tree, "new_session", "--session_id", "alice", capsys=capsys)
-    real = session_commands.run_online
+    real = session_run.run_online
 
     def interrupted_by_another(*args):
         for k, stretch in enumerate(real(*args)):
             if k == 1:
-                monkeypatch.setattr(session_commands, "run_online", real)
+                monkeypatch.setattr(session_run, "run_online", real)
                 call(tree, "run_session", "--session_id", "alice", "--steps", "32")
             yield stretch
 
-    monkeypatch.setattr(session_commands, "run_online", interrupted_by_another)
+    monkeypatch.setattr(session_run, "run_online", interrupted_by_another)
     capsys.readouterr()
     assert call(tree, "run_session", "--session_id", "alice", "--steps", "96") == EXIT_FAILURE
     assert "alice" in capsys.readouterr().err
@@ -137,9 +137,9 @@ def test_two_runs_at_once_conflict_in_one_clear_sentence(tree, capsys, monkeypat
 
 
 def test_ctrl_c_keeps_what_was_learned_and_draws_it(tree, capsys, monkeypatch):
-    from ttt_ssm_nano import session_commands
+    from ttt_ssm_nano import session_run
 
-    real = session_commands.run_online
+    real = session_run.run_online
 
     def stopped(*args):
         for k, stretch in enumerate(real(*args)):
@@ -148,7 +148,7 @@ def test_ctrl_c_keeps_what_was_learned_and_draws_it(tree, capsys, monkeypatch):
             yield stretch
 
     call(tree, "new_session", "--session_id", "alice", capsys=capsys)
-    monkeypatch.setattr(session_commands, "run_online", stopped)
+    monkeypatch.setattr(session_run, "run_online", stopped)
     assert call(tree, "run_session", "--session_id", "alice", "--run_id", "first") == 130
     assert open_session(tree, NANO, "alice").head.n == 3
     assert (tree / "sessions/alice/runs/first/mse_curve.png").is_file()

@@ -17,15 +17,23 @@ from ttt.lib.registry import Registry
 from ttt.monitors.events import FlatEvent, MonitorEvent
 from ttt.monitors.inputs import Meter, text_document
 from ttt.monitors.options import MonitorOptions
+from ttt.store.domains import NANO
+from ttt.store.jobs import read_events
 from ttt.store.models import check_new
 from ttt.store.runs import list_runs
+from ttt.store.sessions import open_session
 from ttt.store.training_status import request_cancel
 from ttt.store.trainings import read_request
 from ttt.text_lm.resuming import check_name
 from ttt.text_lm.sleep.options import SleepOptions
 from ttt.text_lm.train_options import TrainOptions
+from ttt_ssm_nano.replayer import NanoWorkshop
+from ttt_ssm_nano.run import Stretch
+from ttt_ssm_nano.session_options import InitBaseOptions, RunSessionOptions
+from ttt_ssm_nano.session_run import check_run, live, steps_lived
 
 MONITOR, TRAIN, SLEEP = "monitor", "train", "sleep"
+NANO_BASE, NANO_RUN = "nano-base", "nano-run"
 OFFERED: Final[Mapping[str, tuple[type[CommandOptions], frozenset[str]]]] = MappingProxyType(
     {
         MONITOR: (
@@ -34,6 +42,8 @@ OFFERED: Final[Mapping[str, tuple[type[CommandOptions], frozenset[str]]]] = Mapp
         ),
         TRAIN: (TrainOptions, frozenset({"fsdp", "plot", "resume", "cancel"})),
         SLEEP: (SleepOptions, frozenset({"reviewer_url", "reviewer_model"})),
+        NANO_BASE: (InitBaseOptions, frozenset()),
+        NANO_RUN: (RunSessionOptions, frozenset()),
     }
 )
 """Each kind's options, and those of them that a request may not give."""
@@ -98,6 +108,40 @@ def _sleep(work: Work) -> Result:
     return {"candidate_id": night["candidate"]}
 
 
+def _nano_base(work: Work) -> Result:
+    """Pretrain the base of the nano sessions; an attempt that broke off has never been."""
+    from ttt_ssm_nano.session_commands import init_base
+
+    work.tell("pretraining", 0, 0)
+    options = options_of(InitBaseOptions, _given(NANO_BASE, work.options), root=work.root, path={})
+    return init_base(options, NanoWorkshop(work.root)).plain
+
+
+def _nano_run(work: Work) -> Result:
+    """Let a session live on its plant; an attempt that broke off goes on where it stood."""
+    options = _nano_options(work.root, work.options)
+    session = open_session(work.root, NANO, options.session_id)
+    names, lived = {}, 0
+    if work.is_resumed:
+        earlier = read_events(work.root, work.status.job_id).records
+        lived = steps_lived(session, frozenset(str(one["run"]) for one in earlier if "run" in one))
+        names = {"run_id": options.run_id and f"{options.run_id}-{work.status.attempt}"}
+    options = options.model_copy(update=names)
+    options = options.model_copy(update={"run_id": check_run(session, options)})
+    work.event({"run": options.run_id})  # Whoever resumes knows by it what was lived.
+
+    def told(stretch: Stretch) -> None:
+        if stretch.learned is not None:
+            work.event({**stretch.learned.event, "step": lived + stretch.stop})
+        work.tell("living", lived + stretch.stop, options.steps)
+
+    return live(options, NanoWorkshop(work.root), lived=lived, told=told).plain
+
+
+def _nano_options(root: Path, given: Mapping[str, Any]) -> RunSessionOptions:
+    return options_of(RunSessionOptions, _given(NANO_RUN, given), root=root, path={})
+
+
 def _monitor_options(root: Path, given: Mapping[str, Any]) -> MonitorOptions:
     return options_of(MonitorOptions, _given(MONITOR, given), root=root, path={})
 
@@ -137,6 +181,17 @@ def _check_night(root: Path, given: Mapping[str, Any]) -> str:
     return options.base_model_id
 
 
+def _check_base(root: Path, given: Mapping[str, Any]) -> str:
+    options = options_of(InitBaseOptions, _given(NANO_BASE, given), root=root, path={})
+    return f"{options.pretrain_steps} steps"
+
+
+def _check_run(root: Path, given: Mapping[str, Any]) -> str:
+    options = _nano_options(root, given)
+    check_run(open_session(root, NANO, options.session_id), options)
+    return options.session_id
+
+
 def _cancel_training(root: Path, given: Mapping[str, Any]) -> None:
     request_cancel(root, _train_options(root, given).model_id)
 
@@ -147,4 +202,6 @@ def all_kinds() -> Kinds:
     kinds.register(MONITOR, Kind(run=_monitor, check=_check_monitor))
     kinds.register(TRAIN, Kind(run=_train, check=_check_training, cancel=_cancel_training))
     kinds.register(SLEEP, Kind(run=_sleep, check=_check_night))
+    kinds.register(NANO_BASE, Kind(run=_nano_base, check=_check_base))
+    kinds.register(NANO_RUN, Kind(run=_nano_run, check=_check_run))
     return kinds

@@ -259,6 +259,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/nano/bases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pretrain the base, however long
+         * @description Answers with the job; `/api/jobs/{job_id}/events` follows it.
+         */
+        post: operations["start_nano_base_api_nano_bases_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/nano/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a session live on its plant, however long
+         * @description Answers with the job; `/api/jobs/{job_id}/events` follows it.
+         */
+        post: operations["start_nano_run_api_nano_runs_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions": {
         parameters: {
             query?: never;
@@ -2301,46 +2341,6 @@ export interface components {
             note?: string;
         };
         /**
-         * RunSessionRequest
-         * @description Let a session live on its plant for some steps: predict, learn, commit, chunk by chunk.
-         */
-        RunSessionRequest: {
-            /**
-             * Glitch At
-             * @description Step at which the sensor lies for a moment.
-             */
-            glitch_at?: number | null;
-            /**
-             * Jump At
-             * @description Step at which the friction changes.
-             */
-            jump_at?: number | null;
-            /**
-             * Noise Std
-             * @description Standard deviation of what is added to every observation.
-             * @default 0
-             */
-            noise_std?: number;
-            /**
-             * Run Id
-             * @description Name of the folder with curves and tables; empty numbers it.
-             * @default
-             */
-            run_id?: string;
-            /**
-             * Seed
-             * @description Decides pushes and noise.
-             * @default 1
-             */
-            seed?: number;
-            /**
-             * Steps
-             * @description Steps of the plant.
-             * @default 600
-             */
-            steps?: number;
-        };
-        /**
          * SleepRequest
          * @description Audit what the chat sessions of a base have learned and train it into a candidate.
          */
@@ -2710,6 +2710,92 @@ export interface components {
              * @default false
              */
             learn?: boolean;
+        };
+        /**
+         * RunSessionRequest
+         * @description Let a session live on its plant for some steps: predict, learn, commit, chunk by chunk.
+         */
+        ttt__api__bodies__RunSessionRequest__1: {
+            /**
+             * Glitch At
+             * @description Step at which the sensor lies for a moment.
+             */
+            glitch_at?: number | null;
+            /**
+             * Jump At
+             * @description Step at which the friction changes.
+             */
+            jump_at?: number | null;
+            /**
+             * Noise Std
+             * @description Standard deviation of what is added to every observation.
+             * @default 0
+             */
+            noise_std?: number;
+            /**
+             * Run Id
+             * @description Name of the folder with curves and tables; empty numbers it.
+             * @default
+             */
+            run_id?: string;
+            /**
+             * Seed
+             * @description Decides pushes and noise.
+             * @default 1
+             */
+            seed?: number;
+            /**
+             * Steps
+             * @description Steps of the plant.
+             * @default 600
+             */
+            steps?: number;
+        };
+        /**
+         * RunSessionRequest
+         * @description Let a session live on its plant for some steps: predict, learn, commit, chunk by chunk.
+         */
+        ttt__api__bodies__RunSessionRequest__2: {
+            /**
+             * Glitch At
+             * @description Step at which the sensor lies for a moment.
+             */
+            glitch_at?: number | null;
+            /**
+             * Jump At
+             * @description Step at which the friction changes.
+             */
+            jump_at?: number | null;
+            /**
+             * Noise Std
+             * @description Standard deviation of what is added to every observation.
+             * @default 0
+             */
+            noise_std?: number;
+            /**
+             * Run Id
+             * @description Name of the folder with curves and tables; empty numbers it.
+             * @default
+             */
+            run_id?: string;
+            /**
+             * Seed
+             * @description Decides pushes and noise.
+             * @default 1
+             */
+            seed?: number;
+            /**
+             * Session Id
+             * @description The session.
+             * @example ada
+             */
+            session_id: string;
+            /**
+             * Steps
+             * @description Steps of the plant.
+             * @default 600
+             */
+            steps?: number;
         };
     };
     responses: never;
@@ -4189,6 +4275,252 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than the service reads. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of another type than JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name of the host is not the service's. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is missing or outside of its range. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests at once; or a disk that fails. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was kept. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_nano_base_api_nano_bases_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["InitBaseRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description The job, which waits for its turn. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The body is no JSON, or no UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another site asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Its state does not allow it; look again. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than the service reads. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of another type than JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name of the host is not the service's. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is missing or outside of its range. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests at once; or a disk that fails. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk is full; nothing was kept. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_nano_run_api_nano_runs_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ttt__api__bodies__RunSessionRequest__2"];
+            };
+        };
+        responses: {
+            /** @description The job, which waits for its turn. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The body is no JSON, or no UTF-8. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No token, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another site asks. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Its state does not allow it; look again. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -5778,7 +6110,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["RunSessionRequest"] | null;
+                "application/json": components["schemas"]["ttt__api__bodies__RunSessionRequest__1"] | null;
             };
         };
         responses: {

@@ -13,7 +13,7 @@ export type JobPhase = "queued" | "running" | "completed" | "failed" | "cancelle
 
 export interface Job {
   readonly job_id: string;
-  readonly kind: "monitor" | "train" | "sleep";
+  readonly kind: "monitor" | "train" | "sleep" | "nano-base" | "nano-run";
   readonly status: JobPhase;
   readonly title: string;
   readonly attempt: number;

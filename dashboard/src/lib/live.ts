@@ -19,7 +19,15 @@ const TOUCHED: Readonly<Record<string, readonly string[]>> = {
   "chat.new": ["text-sessions", "index"],
   "chat.reset": ["text-sessions", "text-log"],
 };
+/** What an ended nano job has changed; lists of sessions are long, so only then. */
+const NANO = ["sessions", "nano-log", "nano-runs"] as const;
 const BATCH_MS = 250;
+
+function touchedBy(event: string, data: unknown): readonly string[] | undefined {
+  const keys = TOUCHED[event];
+  const { kind, ended } = data as Record<string, string | undefined>;
+  return event === "job" && ended && kind?.startsWith("nano") ? [...(keys ?? []), ...NANO] : keys;
+}
 
 function words(kind: string, data: unknown): string {
   const { session_id, job_id, status } = data as Record<string, string | undefined>;
@@ -45,10 +53,11 @@ export function useLiveEvents(ready: boolean): void {
         if (connected && !before) void queries.invalidateQueries();
       },
       onEvent: ({ event, data }) => {
-        const keys = TOUCHED[event];
+        const told: unknown = JSON.parse(data);
+        const keys = touchedBy(event, told);
         if (!keys) return;
         for (const key of keys) touched.add(key);
-        useLive.setState({ last: words(event, JSON.parse(data)) });
+        useLive.setState({ last: words(event, told) });
       },
     });
     return () => {

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Final, Literal
 
 import anyio
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Body, Header, Query, Request
 from fastapi.sse import format_sse_event
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from ttt.api.kinds import MONITOR, SLEEP, TRAIN, request_of
+from ttt.api.kinds import MONITOR, NANO_BASE, NANO_RUN, SLEEP, TRAIN, request_of
 from ttt.api.replies import Limit, Offset, as_json, reply
 from ttt.api.routers.commands import PROBLEMS
 from ttt.api.routers.names import JobId, ModelId
@@ -167,9 +167,12 @@ def cancel_training(request: Request, here: Here, model_id: ModelId) -> Response
 
 def _starts(path: str, kind: str, summary: str) -> None:
     """Add the route that asks for a job of some kind."""
-    Body: Any = request_of(kind) | None  # Every option has a default.
+    Given: Any = request_of(kind)
+    needed = any(field.is_required() for field in Given.model_fields.values())
+    Given = Given if needed else Given | None  # Nothing need be sent.
+    unsent: Any = Body(... if needed else None)
 
-    def start(request: Request, here: Here, given: Body = None) -> Response:
+    def start(request: Request, here: Here, given: Given = unsent) -> Response:
         options = given.model_dump(mode="json", exclude_unset=True) if given else {}
         status = here.jobs.submit(kind, options)
         return reply(request, asdict(status), status=202)
@@ -190,3 +193,5 @@ def _starts(path: str, kind: str, summary: str) -> None:
 _starts("/text/runs", MONITOR, "Start a monitored run")
 _starts("/text/train", TRAIN, "Start a training")
 _starts("/sleep", SLEEP, "Sleep a night")
+_starts("/nano/bases", NANO_BASE, "Pretrain the base, however long")
+_starts("/nano/runs", NANO_RUN, "Let a session live on its plant, however long")

@@ -1,7 +1,7 @@
 """Nano: a base, sessions that learn a plant online, their runs, and git for them."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -12,6 +12,7 @@ from ttt.api.routers.names import FileName, RunId, SessionId
 from ttt.api.routers.sessions import session_routes
 from ttt.api.service import Here, Service
 from ttt.branching.answers import Answer
+from ttt.errors import InputError
 from ttt.lib.options import CommandOptions
 from ttt.store.domains import NANO
 from ttt.store.session_runs import list_session_runs, read_session_run_file
@@ -21,6 +22,10 @@ from ttt_ssm_nano.replayer import NanoWorkshop
 from ttt_ssm_nano.session_options import InitBaseOptions, NewSessionOptions, RunSessionOptions
 
 MEDIA_TYPES = {".csv": "text/csv", ".json": "application/json", ".png": "image/png"}
+STEPS_NOW_MAX: Final = 20_000
+"""Steps of a run that is answered at once: about three seconds."""
+SIZE_NOW_MAX: Final = 1 << 27
+"""States, times steps, times plants, times their steps: twice the default."""
 FUNCTIONS: Mapping[type[CommandOptions], Callable[[Any, NanoWorkshop], Answer]] = {
     InitBaseOptions: nano.init_base,
     NewSessionOptions: nano.new_session,
@@ -35,10 +40,26 @@ def _added(where: APIRouter, path: str, options: type[CommandOptions], status: i
     """Add one of the domain's own commands, by the function that goes with its options."""
 
     def run(given: CommandOptions, here: Service) -> Answer:
+        _check_short(given)
         return FUNCTIONS[options](given, here.nano)
 
     command = Command(method="POST", path=path, options=options, run=run, status=status)
     add_command(where, command)
+
+
+def _check_short(given: CommandOptions) -> None:
+    """Refuse what would keep a thread of the service for long."""
+    if isinstance(given, RunSessionOptions) and given.steps > STEPS_NOW_MAX:
+        raise InputError(
+            f"steps={given.steps} takes long; POST /api/nano/runs does it as a job, and at most "
+            f"{STEPS_NOW_MAX} are answered at once."
+        )
+    if isinstance(given, InitBaseOptions):
+        size = given.n_state * given.pretrain_steps * given.pretrain_batch * given.pretrain_seq
+        if size > SIZE_NOW_MAX:
+            raise InputError(
+                "A base of this size takes long; POST /api/nano/bases pretrains it as a job."
+            )
 
 
 _added(base_router, "/base", InitBaseOptions, 201)

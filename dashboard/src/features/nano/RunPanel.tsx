@@ -2,22 +2,25 @@ import { useState } from "react";
 import { api, take } from "@/api/client";
 import { Chart, type Series } from "@/components/Chart";
 import { faultOf, NumberField, Segment } from "@/components/Controls";
+import { JobRow } from "@/components/JobRow";
 import { Panel } from "@/components/Panel";
 import { Empty, ErrorNote } from "@/components/States";
 import { compact } from "@/lib/format";
-import { useAct } from "@/lib/queries";
+import { useAct, useJobs } from "@/lib/queries";
 import { useUrlChoice, useUrlState } from "@/lib/urlState";
 import { Playback } from "./Playback";
 import { type RunPlace, TOUCHED, useSteps } from "./useNano";
 
 const FIELDS = {
-  steps: { label: "Steps", initial: "600", min: 1, max: 100_000, whole: true },
+  steps: { label: "Steps", initial: "600", min: 1, max: 1_000_000, whole: true },
   seed: { label: "Seed of pushes and noise", initial: "1", min: 0, whole: true },
   noise_std: { label: "Noise", initial: "0", min: 0 },
   glitch_at: { label: "Sensor glitch at step", initial: "", min: 0, whole: true, optional: true },
   jump_at: { label: "Friction jumps at step", initial: "", min: 0, whole: true, optional: true },
 } as const;
 type Name = keyof typeof FIELDS;
+/** A longer run is a job: the service answers shorter ones at once. */
+const STEPS_AT_ONCE = 20_000;
 const NAMES = Object.keys(FIELDS) as Name[];
 
 /** Lets a session live on its plant for some steps. */
@@ -29,6 +32,9 @@ export function RunForm({ sessionId, onRan }: { sessionId: string; onRan: () => 
     () => {
       const given = NAMES.filter((name) => values[name] !== "");
       const body = Object.fromEntries(given.map((name) => [name, Number(values[name])]));
+      if (Number(values.steps) > STEPS_AT_ONCE) {
+        return take(api.POST("/api/nano/runs", { body: { ...body, session_id: sessionId } }));
+      }
       return take(
         api.POST("/api/sessions/{session_id}/run", {
           params: { path: { session_id: sessionId } },
@@ -36,9 +42,11 @@ export function RunForm({ sessionId, onRan }: { sessionId: string; onRan: () => 
         }),
       );
     },
-    TOUCHED,
+    [...TOUCHED, "jobs"],
     onRan,
   );
+  const jobs = useJobs("nano-run");
+  const mine = jobs.data?.jobs.filter((job) => job.title === sessionId) ?? [];
   const fault = NAMES.some((name) => faultOf(values[name], FIELDS[name]) !== null);
   return (
     <Panel title="Run" hint="predict, learn, commit, chunk by chunk">
@@ -60,7 +68,15 @@ export function RunForm({ sessionId, onRan }: { sessionId: string; onRan: () => 
         <button type="submit" className="btn pri mt-2" disabled={fault || run.isPending}>
           {run.isPending ? "Running…" : "Run the session"}
         </button>
+        <p className="xs dim mt-2">More than {compact(STEPS_AT_ONCE)} steps run as a job.</p>
       </form>
+      {mine.length > 0 ? (
+        <ul className="mt-2" aria-label="long runs of this session">
+          {mine.slice(0, 3).map((job) => (
+            <JobRow key={job.job_id} job={job} />
+          ))}
+        </ul>
+      ) : null}
     </Panel>
   );
 }
