@@ -43,7 +43,13 @@ def test_the_one_that_stands_out_is_found_over_all_sessions(workshop):
 def test_what_was_reviewed_leaves_the_queue_and_the_last_word_counts(workshop):
     for verdict in ("dismiss", "flag"):
         call(workshop, "outliers", review="bob:8", verdict=verdict, note="made up")
-    assert call(workshop, "outliers").plain == {"found": 0, "outliers": []}
+    queue = call(workshop, "outliers")
+    said = {"verdict": "flag", "note": "made up"}
+    assert queue.plain == {"found": 0, "outliers": [], "reviews": [{"commit": "bob:8", **said}]}
+    assert queue.lines[1] == "bob:8 is flagged: made up"
+    log = call(workshop, "log", session_id="bob")
+    assert [line["review"] for line in log.plain["commits"] if line["n"] in (7, 8)] == [said, None]
+    assert next(row for row in log.rows if row[0] == "bob:8")[1].endswith("(flagged)")
     (one,) = call(workshop, "outliers", everything=True).plain["outliers"]
     assert (one["verdict"], one["note"]) == ("flag", "made up")
     folder = workshop.root / "sessions/bob/reviews"

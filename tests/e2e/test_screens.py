@@ -155,6 +155,23 @@ def test_nano_sessions_are_made_run_forked_and_compared(page):
     expect(page.get_by_text("The reading turned with")).to_be_visible()
 
 
+def test_an_input_is_flagged_found_on_the_overview_and_dismissed(page):
+    page.goto(page.url + "nano/alice")
+    page.get_by_role("button", name="flag c3").click()
+    page.get_by_label("Why, for whoever reads it later").fill("looks odd")
+    page.get_by_role("button", name="Flag it").click()
+    expect(page.get_by_text("flagged", exact=True)).to_be_visible()
+    opened(page, "Overview")
+    page.get_by_role("button", name="Look through nano").click()
+    expect(page.get_by_text("flagged: looks odd")).to_be_visible()
+    page.get_by_role("button", name="Dismiss alice:3").click()
+    expect(page.get_by_text("flagged: looks odd")).to_be_hidden()
+    page.goto(page.url.rpartition("/")[0] + "/chat/ada")
+    page.get_by_role("button", name=re.compile("flag c")).first.click()
+    page.get_by_role("button", name="Keep everything as it is").click()
+    expect(page.get_by_text("flagged", exact=True)).to_be_hidden()
+
+
 def test_a_night_is_audited_slept_and_promoted(page):
     page.goto(page.url + "chat/ada")
     box = page.get_by_label("message", exact=True)

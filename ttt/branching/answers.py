@@ -3,11 +3,19 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Final
 
 from ttt.branching.diff import TensorDiff
 from ttt.branching.history import LogLine
 from ttt.branching.lineage import Entry, shown
+from ttt.store.reviews import Verdict
 from ttt.store.sessions import Session, SessionSummary
+
+REVIEWED: Final[Mapping[Verdict, str]] = MappingProxyType(
+    {"confirm": "confirmed", "dismiss": "dismissed", "flag": "flagged"}
+)
+"""What became of a commit that a person looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +88,19 @@ def plain_session(session: Session, tags: Mapping[str, int]) -> dict[str, object
     }
 
 
+def plain_line(line: LogLine) -> dict[str, object]:
+    """A line of the log."""
+    review = line.review
+    said = {"verdict": review.verdict, "note": review.note} if review else None
+    more = {"tags": list(line.tags), "taken_back": line.taken_back, "review": said}
+    return {**plain_commit(line.entry), **more}
+
+
 def commit_row(line: LogLine) -> tuple[object, ...]:
     """A line of the log as cells."""
     event = line.entry.commit.event
     what = line.entry.kind + (" (taken back)" if line.taken_back else "")
+    what += f" ({REVIEWED[line.review.verdict]})" if line.review else ""
     reasons = event.get("reasons") or ""
     if isinstance(reasons, list):
         reasons = ", ".join(map(str, reasons))

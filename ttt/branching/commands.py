@@ -17,6 +17,7 @@ from ttt.branching.answers import (
     diff_rows,
     finite_or_none,
     plain_commit,
+    plain_line,
     plain_session,
 )
 from ttt.branching.bisect import Measure, Question, bisect
@@ -97,12 +98,7 @@ def log_command(options: o.LogOptions, workshop: Workshop) -> Answer:
     here = open_here(options.artifacts_root, options.session_id, workshop)
     lines = log(here.session, offset=options.offset, limit=options.limit)
     return Answer(
-        plain={
-            "commits": [
-                {**plain_commit(x.entry), "tags": list(x.tags), "taken_back": x.taken_back}
-                for x in lines
-            ]
-        },
+        plain={"commits": [plain_line(line) for line in lines]},
         columns=("commit", "event", "time", "reasons", "tags"),
         rows=tuple(commit_row(line) for line in lines),
     )

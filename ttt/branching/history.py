@@ -8,6 +8,7 @@ from ttt.branching.pages import PAGE_MAX
 from ttt.errors import ConfigError
 from ttt.store.commit_search import commits_of_kind
 from ttt.store.commits import Commit, Place
+from ttt.store.reviews import Review, read_reviews
 from ttt.store.sessions import Session, open_session, read_commits
 from ttt.store.tags import read_tags
 
@@ -20,6 +21,8 @@ class LogLine:
     taken_back: bool
     """Whether a later revert took it back and stands."""
     tags: tuple[str, ...]
+    review: Review | None
+    """What a person said of it last."""
 
 
 def log(session: Session, *, offset: int = 0, limit: int = 50) -> list[LogLine]:
@@ -43,6 +46,7 @@ def log(session: Session, *, offset: int = 0, limit: int = 50) -> list[LogLine]:
     newer: list[Entry] = []
     page: list[Entry] = []
     tags: dict[Place, list[str]] = {}
+    reviews: dict[Place, Review] = {}
     skip = offset
     for part, stop in _stretches(session):
         left_in_part = max(0, stop - skip)
@@ -52,6 +56,8 @@ def log(session: Session, *, offset: int = 0, limit: int = 50) -> list[LogLine]:
         page += _entries(part, reversed(read_commits(part, first, left_in_part)))
         for tag, n in read_tags(part).items():
             tags.setdefault(Place(session_id=part.session_id, n=n), []).append(tag)
+        for n, review in read_reviews(part.root, part.domain, part.session_id).items():
+            reviews[Place(session_id=part.session_id, n=n)] = review
         if len(page) == limit:
             break
     gone = {entry.place for entry in taken_back(reversed([*newer, *page]))}
@@ -60,6 +66,7 @@ def log(session: Session, *, offset: int = 0, limit: int = 50) -> list[LogLine]:
             entry=entry,
             taken_back=entry.place in gone,
             tags=tuple(tags.get(entry.place, ())),
+            review=reviews.get(entry.place),
         )
         for entry in page
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ttt.branching.answers import Answer
+from ttt.branching.answers import REVIEWED, Answer
 from ttt.branching.lineage import Entry, resolve, shown
 from ttt.branching.options import OutliersOptions
 from ttt.branching.outliers import Outlier, outliers
@@ -29,7 +29,11 @@ def outliers_command(options: OutliersOptions, workshop: Workshop) -> Answer:
     ]
     page = found[: options.limit]
     return Answer(
-        plain={"found": len(found), "outliers": [_plain(one, reviewed) for one in page]},
+        plain={
+            "found": len(found),
+            "outliers": [_plain(one, reviewed) for one in page],
+            "reviews": [_plain_review(place, one) for place, one in reviewed.items()],
+        },
         columns=("commit", "event", "figure", "value", "z", "review"),
         rows=tuple(
             (
@@ -42,7 +46,14 @@ def outliers_command(options: OutliersOptions, workshop: Workshop) -> Answer:
             )
             for one in page
         ),
-        lines=(f"{len(found)} inputs stand out by {options.z:g} or more.",),
+        lines=(
+            f"{len(found)} inputs stand out by {options.z:g} or more.",
+            *(
+                f"{shown(place)} is {REVIEWED[one.verdict]}: {one.note or 'no note'}"
+                for place, one in reviewed.items()
+                if one.verdict == "flag"
+            ),
+        ),
     )
 
 
@@ -66,12 +77,16 @@ def _commits(root: Path, domain: Domain) -> Iterator[Entry]:
 
 
 def _reviews(root: Path, domain: Domain) -> Mapping[Place, Review]:
-    """The last word on each commit that has one."""
+    """The last word on each commit that has one, by session and number."""
     return {
         Place(session_id=name, n=n): review
         for name in saved_ids(sessions_folder(root, domain))
-        for n, review in read_reviews(root, domain, name).items()
+        for n, review in sorted(read_reviews(root, domain, name).items())
     }
+
+
+def _plain_review(place: Place, review: Review) -> dict[str, object]:
+    return {"commit": shown(place), "verdict": review.verdict, "note": review.note}
 
 
 def _plain(one: Outlier, reviewed: Mapping[Place, Review]) -> dict[str, object]:

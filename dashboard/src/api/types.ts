@@ -100,6 +100,27 @@ export interface Commit {
   readonly parent: string | null;
   readonly tags: readonly string[];
   readonly taken_back: boolean;
+  readonly review: { readonly verdict: Verdict; readonly note: string } | null;
+}
+
+/** What a person says of a commit. */
+export type Verdict = "confirm" | "dismiss" | "flag";
+
+export interface ReviewQueue {
+  readonly found: number;
+  readonly outliers: readonly {
+    readonly commit: string;
+    readonly event: string;
+    readonly figure: string;
+    readonly value: number;
+    readonly z: number;
+    readonly verdict: Verdict | null;
+  }[];
+  readonly reviews: readonly {
+    readonly commit: string;
+    readonly verdict: Verdict;
+    readonly note: string;
+  }[];
 }
 
 export interface TensorDiff {

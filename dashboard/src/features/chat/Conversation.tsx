@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "react";
 import { receiptOfCommit } from "@/components/commits";
+import { FlagButton, Said } from "@/components/Flag";
 import { Receipt } from "@/components/Receipt";
 import { Empty } from "@/components/States";
 import { clock } from "@/lib/format";
@@ -25,10 +26,12 @@ function Told({ turn, props }: { turn: Turn; props: ConversationProps }) {
         <div className="who">
           <b>You</b> <span title={commit.time}>{clock(commit.time)}</span>
           {commit.taken_back ? <span className="tag">learning undone</span> : null}
+          <Said review={commit.review} />
           <span className="acts">
             <button type="button" className="btn quiet sm" onClick={() => props.onFork(commit.n)}>
               Fork here<span className="sr"> at c{commit.n}</span>
             </button>
+            <FlagButton domain="chat" commit={commit} />
             {learned ? (
               <button type="button" className="btn quiet sm" onClick={() => props.onUndo(commit.n)}>
                 Undo learning<span className="sr"> of c{commit.n}</span>

@@ -3,6 +3,7 @@ import { useNavigate } from "react-router";
 import { api, take } from "@/api/client";
 import type { Commit } from "@/api/types";
 import { Confirm } from "@/components/Confirm";
+import { FlagButton, Said } from "@/components/Flag";
 import { DecisionLabel } from "@/components/Glyph";
 import { Panel } from "@/components/Panel";
 import { ScrollBox } from "@/components/ScrollBox";
@@ -45,6 +46,7 @@ function Row(props: {
           </span>
         ))}
         {commit.taken_back ? <span className="tag">taken back</span> : null}
+        <Said review={commit.review} />
       </td>
       <td className="narrow-off" title={commit.time}>
         {clock(commit.time)}
@@ -64,6 +66,7 @@ function Row(props: {
           >
             checkout<span className="sr"> c{commit.n}</span>
           </button>
+          <FlagButton domain="nano" commit={commit} />
           {learned ? (
             <button
               type="button"

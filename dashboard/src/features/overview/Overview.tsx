@@ -13,6 +13,7 @@ import { Tape } from "@/components/Tape";
 import { type Decision, decisionOfEvent, sentenceOf } from "@/lib/decisions";
 import { clock, count, signed } from "@/lib/format";
 import { useIndex, useJobs, useModels, useTextLog, useTextSessions } from "@/lib/queries";
+import { Reviews } from "./Reviews";
 
 const SHOWN_SESSIONS = 6;
 
@@ -261,6 +262,7 @@ export default function Overview() {
                   : null}
               </ol>
             </Panel>
+            <Reviews />
             <Panel title="Jobs" hint="long work, in processes of its own" flush>
               {all.length === 0 ? (
                 <Empty
