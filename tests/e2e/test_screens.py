@@ -167,7 +167,7 @@ def test_an_input_is_flagged_found_on_the_overview_and_dismissed(page):
     page.get_by_role("button", name="Dismiss alice:3").click()
     expect(page.get_by_text("flagged: looks odd")).to_be_hidden()
     page.goto(page.url.rpartition("/")[0] + "/chat/ada")
-    page.get_by_role("button", name=re.compile("flag c")).first.click()
+    page.get_by_role("button", name=re.compile("Flag c")).first.click()
     page.get_by_role("button", name="Keep everything as it is").click()
     expect(page.get_by_text("flagged", exact=True)).to_be_hidden()
 

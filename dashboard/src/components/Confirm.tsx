@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "react";
+import { createPortal } from "react-dom";
 
 interface ConfirmProps {
   readonly title: string;
@@ -17,7 +18,8 @@ export function Confirm(props: ConfirmProps) {
   const [name, setName] = useState("");
   useEffect(() => dialog.current?.showModal(), []);
   const ready = props.typed === undefined || name === props.typed;
-  return (
+  // Beside the page, so that it looks alike wherever it is asked from.
+  return createPortal(
     <dialog
       ref={dialog}
       role="alertdialog"
@@ -49,6 +51,7 @@ export function Confirm(props: ConfirmProps) {
           {props.action}
         </button>
       </div>
-    </dialog>
+    </dialog>,
+    document.body,
   );
 }

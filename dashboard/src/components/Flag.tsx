@@ -20,14 +20,16 @@ export function Said({ review }: { review: Commit["review"] }) {
 }
 
 /** Flags a commit as a case for review; a later word on it counts more. */
-export function FlagButton({ domain, commit }: { domain: Domain; commit: Commit }) {
+export function FlagButton(props: { domain: Domain; commit: Commit; word: string }) {
+  const { domain, commit } = props;
   const [open, setOpen] = useState(false);
   const [note, setNote] = useState("");
   const review = useReview(domain);
   return (
     <>
       <button type="button" className="btn quiet sm" onClick={() => setOpen(true)}>
-        flag<span className="sr"> c{commit.n}</span>
+        {props.word}
+        <span className="sr"> c{commit.n}</span>
       </button>
       {review.error ? <ErrorNote error={review.error} /> : null}
       {open ? (

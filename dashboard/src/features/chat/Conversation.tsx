@@ -31,7 +31,7 @@ function Told({ turn, props }: { turn: Turn; props: ConversationProps }) {
             <button type="button" className="btn quiet sm" onClick={() => props.onFork(commit.n)}>
               Fork here<span className="sr"> at c{commit.n}</span>
             </button>
-            <FlagButton domain="chat" commit={commit} />
+            <FlagButton domain="chat" commit={commit} word="Flag" />
             {learned ? (
               <button type="button" className="btn quiet sm" onClick={() => props.onUndo(commit.n)}>
                 Undo learning<span className="sr"> of c{commit.n}</span>

@@ -66,7 +66,7 @@ function Row(props: {
           >
             checkout<span className="sr"> c{commit.n}</span>
           </button>
-          <FlagButton domain="nano" commit={commit} />
+          <FlagButton domain="nano" commit={commit} word="flag" />
           {learned ? (
             <button
               type="button"

@@ -55,7 +55,7 @@ function Cases({ domain, queue }: { domain: Domain; queue: ReviewQueue }) {
       {cases.map((one) => (
         <li key={one.commit} className="p-3 border-b border-line last:border-0 stack gap-1">
           <div className="row wrap">
-            <Link className="mono" to={`/${domain}/${one.commit.split(":")[0]}`}>
+            <Link className="link mono" to={`/${domain}/${one.commit.split(":")[0]}`}>
               {one.commit}
             </Link>
             <span className="row ml-auto">

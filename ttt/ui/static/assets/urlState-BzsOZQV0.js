@@ -1,0 +1,1 @@
+import{n as e}from"./rolldown-runtime-WkwZ5CU-.js";import{l as t,x as n}from"./vendor-Mgl8mc5L.js";var r=e(n(),1);function i(e,n){let[i,a]=t();return[i.get(e)??n,(0,r.useCallback)(t=>a(r=>{let i=new URLSearchParams(r);return t===n?i.delete(e):i.set(e,t),i},{replace:!0}),[e,n,a])]}function a(e,t){let[n,r]=i(e,t[0]);return[t.find(e=>e===n)??t[0],r]}export{i as n,a as t};

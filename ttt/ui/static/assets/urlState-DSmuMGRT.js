@@ -1,1 +1,0 @@
-import{n as e}from"./rolldown-runtime-WkwZ5CU-.js";import{b as t,l as n}from"./vendor-DMa-jAbc.js";var r=e(t(),1);function i(e,t){let[i,a]=n();return[i.get(e)??t,(0,r.useCallback)(n=>a(r=>{let i=new URLSearchParams(r);return n===t?i.delete(e):i.set(e,n),i},{replace:!0}),[e,t,a])]}function a(e,t){let[n,r]=i(e,t[0]);return[t.find(e=>e===n)??t[0],r]}export{i as n,a as t};
