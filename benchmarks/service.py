@@ -58,10 +58,10 @@ def run() -> Tables:
         full_s = _seconds_to_start(many)
         root = Path(folder) / "artifacts"
         bulk_sessions(root, SESSIONS)
-        with _served(root) as (port, process):
+        with listening(root) as (port, process):
             quiet = [_asked(port, path) for path in LISTS]
             loaded = _under_load(port)
-            memory = _slope(port, process)
+            memory = slope(port, process, MESSAGES)
     start = {"sessions": STARTED_WITH, "empty": f"{empty_s:.2f} s", "full": f"{full_s:.2f} s"}
     return {
         "Start": [{**start, "target": "at most 1 s longer"}],
@@ -72,7 +72,8 @@ def run() -> Tables:
 
 
 @contextmanager
-def _served(root: Path) -> Iterator[tuple[int, psutil.Process]]:
+def listening(root: Path) -> Iterator[tuple[int, psutil.Process]]:
+    """A service in a process of its own: its port and that process."""
     token_file = root.parent / "token"
     token_file.write_text(TOKEN)
     token_file.chmod(0o600)
@@ -97,7 +98,7 @@ def _served(root: Path) -> Iterator[tuple[int, psutil.Process]]:
 def _seconds_to_start(root: Path) -> float:
     begun = time.perf_counter()
     root.parent.mkdir(exist_ok=True)
-    with _served(root):
+    with listening(root):
         return time.perf_counter() - begun
 
 
@@ -193,25 +194,25 @@ def _commits(port: int, session_id: str) -> int:
     return int(json.loads(_ask(port, "GET", f"/api/text/sessions/{session_id}"))["head"])
 
 
-def _slope(port: int, process: psutil.Process) -> Row:
+def slope(port: int, process: psutil.Process, messages: int) -> Row:
     """What each message leaves in memory, and whether files stay open."""
     ids = [f"slope-{n}" for n in range(SLOPE_SESSIONS)]
     for session_id in ids:
         _ask(port, "POST", "/api/text/sessions", {"session_id": session_id})
     sizes, files = list[int](), list[int]()
-    for n in range(MESSAGES):
+    for n in range(messages):
         body = {"text": f"{SAID}{n}", "max_new_tokens": 1}
         _ask(port, "POST", f"/api/text/sessions/{ids[n % len(ids)]}/chat", body)
-        if n >= MESSAGES // 3 and n % 10 == 0:
+        if n >= messages // 3 and n % 10 == 0:
             sizes.append(process.memory_info().rss)
             files.append(process.num_fds())
     # What a chunk needs for a moment comes and goes by megabytes, and is given back every few
     # seconds: the troughs say what stays.
     troughs = [min(sizes[n : n + WINDOW]) for n in range(0, len(sizes) - WINDOW + 1, WINDOW)]
-    slope = _fitted(troughs) / (10 * WINDOW)
+    bytes_each = _fitted(troughs) / (10 * WINDOW)
     return {
-        "messages": MESSAGES,
-        "bytes a message": f"{slope:.0f}",
+        "messages": messages,
+        "bytes a message": f"{bytes_each:.0f}",
         "open files": f"{min(files)} to {max(files)}",
         "resident": f"{sizes[-1] / 1e6:.0f} MB",
         "target": f"{SLOPE_MAX:.0f} bytes, files constant",

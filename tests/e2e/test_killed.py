@@ -96,3 +96,29 @@ def test_killed_while_it_chats_trains_and_has_a_night_waiting(served, tmp_path, 
     served.stop()
     assert fsck([f"--artifacts_root={served.root}"]) == 0
     capsys.readouterr()
+
+
+def test_killed_while_it_sleeps_leaves_no_candidate_and_the_night_begins_again(served, tmp_path, capsys):
+    book = tmp_path / "book.txt"
+    book.write_text("".join(f"The cat number {n} sat on mat {n * 7 % 13}.\n" for n in range(9000)))
+    ask(served, "POST", "/api/text/sessions", {"session_id": "ada"})
+    for n in range(5):
+        said = f"On boat number {n} the bar means the sand ridge at the river mouth, {n * 7}."
+        body = {"text": said, "max_new_tokens": 0}
+        ask(served, "POST", "/api/text/sessions/ada/chat", body)
+    night = {"candidate_id": "night", "train_steps": 100_000, "core_path": [str(book)]}
+    job = ask(served, "POST", "/api/sleep", night)["job_id"]
+    look = f"/api/jobs/{job}"
+    until(lambda: ask(served, "GET", look)["stage"] == "consolidating")
+    served.stop(signal.SIGKILL)
+    served.start()
+    until(lambda: ask(served, "GET", look)["status"] == "interrupted", seconds=TOLD_S)
+    assert ask(served, "GET", "/api/text/models")["total"] == 2  # The two starters, no candidate.
+    assert ask(served, "GET", "/api/sleep")["current"] == "starter-gru"
+    ask(served, "POST", f"{look}/resume")
+    until(lambda: ask(served, "GET", look)["stage"] == "consolidating")
+    ask(served, "POST", f"{look}/cancel")
+    until(lambda: ask(served, "GET", look)["status"] == "cancelled")
+    served.stop()
+    assert fsck([f"--artifacts_root={served.root}"]) == 0
+    capsys.readouterr()

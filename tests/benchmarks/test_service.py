@@ -1,0 +1,15 @@
+"""The long form of the service's memory: what ten thousand messages leave."""
+
+import pytest
+
+from benchmarks.service import SLOPE_MAX, listening, slope
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_ten_thousand_messages_leave_neither_memory_nor_open_files(tmp_path):
+    with listening(tmp_path / "root") as (port, process):
+        row = slope(port, process, 10_000)
+    assert float(row["bytes a message"]) < SLOPE_MAX
+    least, most = map(int, str(row["open files"]).split(" to "))
+    assert most - least <= 2  # The request itself, and the file it reads.
