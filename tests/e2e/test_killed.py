@@ -98,7 +98,9 @@ def test_killed_while_it_chats_trains_and_has_a_night_waiting(served, tmp_path, 
     capsys.readouterr()
 
 
-def test_killed_while_it_sleeps_leaves_no_candidate_and_the_night_begins_again(served, tmp_path, capsys):
+def test_killed_while_it_sleeps_leaves_no_candidate_and_the_night_begins_again(
+    served, tmp_path, capsys
+):
     book = tmp_path / "book.txt"
     book.write_text("".join(f"The cat number {n} sat on mat {n * 7 % 13}.\n" for n in range(9000)))
     ask(served, "POST", "/api/text/sessions", {"session_id": "ada"})
