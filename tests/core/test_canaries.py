@@ -47,6 +47,26 @@ def test_readings_between_two_points_cost_no_product_and_are_right(fraction):
     between = probe.read(start_DD).towards(probe.read(end_DD), fraction)
     direct = probe.read(torch.lerp(start_DD, end_DD, fraction))
     assert torch.allclose(between.losses_C, direct.losses_C, atol=1e-4)
+    # Once its logits are written down, the way on from it is still the right one.
+    end = probe.read(end_DD)
+    onwards = between.written().towards(end, 0.5)
+    direct = probe.read(torch.lerp(start_DD, end_DD, 0.5 + fraction / 2))
+    assert torch.allclose(onwards.losses_C, direct.losses_C, atol=1e-4)
+    assert torch.allclose(onwards.gradient_DD, direct.gradient_DD, atol=1e-4)
+
+
+def test_a_move_like_another_is_right_and_its_way_too():
+    probe = SETS["gru", "ar"]
+    a_DD, b_DD, c_DD = 0.1 * noise(1), noise(2), 0.5 * noise(3)
+    a, b, c = (probe.read(one_DD) for one_DD in (a_DD, b_DD, c_DD))
+    back = a.towards(c, 0.25)  # A sum of two; moved and half way there, of three.
+    half = back.towards(b.moved(a, back), 0.5)
+    back_DD = torch.lerp(a_DD, c_DD, 0.25)
+    direct = probe.read(torch.lerp(back_DD, b_DD + (back_DD - a_DD), 0.5))
+    assert torch.allclose(half.losses_C, direct.losses_C, atol=1e-4)
+    assert torch.allclose(half.gradient_DD, direct.gradient_DD, atol=1e-4)
+    assert torch.equal(half.written().losses_C, half.losses_C)
+    assert torch.equal(a.towards(a, 0.3).losses_C, a.losses_C)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e-2])

@@ -7,8 +7,10 @@ from ttt.core import softmax_numba
 from ttt.core import vocabulary as module
 from ttt.core.vocabulary import (
     TILE_LOGITS,
+    blend,
     errors_of_logits,
     errors_pass,
+    log_probs_of_blend,
     log_probs_of_logits,
     log_probs_pass,
     naive_errors_pass,
@@ -57,6 +59,32 @@ def test_every_way_of_a_pass_is_right_to_rounding(size, spread):
         assert float((way_N - wide[0]).abs().max()) <= 1e-6 * scale
     for way_ND in (errors_ND, errors_of_logits(logits_NV, targets_N, head_VD)):
         assert float((way_ND - wide[1]).abs().max()) <= 1e-5 * scale
+
+
+@pytest.mark.parametrize("shares", [(0.25, 0.75), (1.0, -0.5, 0.5), (0.0, 1.0)])
+def test_a_sum_of_logits_needs_not_be_written_down(shares):
+    cases = [case((7, 8, 70), spread=spread) for spread in (0.3, 1.0, 3.0)]
+    parts = [
+        (share, adapted_ND @ head_VD.T)
+        for share, (adapted_ND, _, head_VD) in zip(shares, cases, strict=False)
+    ]
+    before = [logits_NV.clone() for _, logits_NV in parts]
+    targets_N = cases[0][1]
+    total_NV = sum(share * logits_NV.double() for share, logits_NV in parts)
+    wide_N = total_NV.log_softmax(dim=1).gather(1, targets_N[:, None])[:, 0]
+    scale = max(1.0, *(float(logits_NV.abs().max()) for logits_NV in before))
+    assert float((log_probs_of_blend(parts, targets_N) - wide_N).abs().max()) <= 1e-6 * scale
+    assert float((blend(parts) - total_NV).abs().max()) <= 1e-6 * scale
+    for (_, logits_NV), kept_NV in zip(parts, before, strict=True):
+        assert torch.equal(logits_NV, kept_NV)
+
+
+def test_a_broken_logit_in_a_sum_is_never_finite():
+    for place in range(3):
+        parts = [(share, torch.zeros(1, 9)) for share in (0.5, 0.25, 0.25)]
+        parts[place][1][0, 4] = torch.nan
+        assert log_probs_of_blend(parts, torch.tensor([3])).isnan().all()
+    assert log_probs_of_blend(parts[:2], torch.tensor([9])).isnan().all()
 
 
 def test_logits_that_are_kept_are_not_touched():

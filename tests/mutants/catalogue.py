@@ -194,6 +194,13 @@ MUTANTS: tuple[Mutant, ...] = (
         test=CANARIES + "test_each_canary_counts_alike_whatever_its_length",
     ),
     Mutant(
+        name="a sum of readings forgets what two of them share",
+        path="ttt/core/canaries.py",
+        old="= before + factor * share, logits_NV",
+        new="= factor * share, logits_NV",
+        test=CANARIES + "test_a_move_like_another_is_right_and_its_way_too",
+    ),
+    Mutant(
         name="weights that are NaN are within the budget",
         path="ttt/core/spfw.py",
         old="    return in_mean and highest <= config.canary_limit_nats",

@@ -8,9 +8,10 @@ anywhere on the line between two probed points cost no further product (`CanaryR
 Shapes: C canaries, N their predicted positions together, D width, V vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -21,7 +22,14 @@ from ttt.core.model import LanguageModel, adapt
 from ttt.core.objective import TTTObjective
 from ttt.core.scalars import numbers
 from ttt.core.tokens import BOS_ID, TextEncoder
-from ttt.core.vocabulary import errors_of_logits, errors_pass, log_probs_of_logits, log_probs_pass
+from ttt.core.vocabulary import (
+    blend,
+    errors_of_logits,
+    errors_pass,
+    log_probs_of_blend,
+    log_probs_of_logits,
+    log_probs_pass,
+)
 from ttt.errors import ConfigError
 from ttt.lib.seeds import derive_seed
 
@@ -30,6 +38,10 @@ TOKENS_MIN = 4
 TOKENS_MAX = 40
 """A canary is cut here: the probe's cost is counted in tokens, and scripts that byte pairs spell
 out letter by letter would otherwise cost three times what prose does."""
+
+
+Parts: TypeAlias = tuple[tuple[float, Tensor], ...]
+"""Logits (N, V) that are kept, each with its share in a sum."""
 
 
 class CanaryReading:
@@ -41,7 +53,7 @@ class CanaryReading:
     Args:
         canaries: The set that is read.
         adapter_DD: The adapter; not needed where there are logits.
-        logits_NV: The set's logits under it, if they are kept: they serve `towards`.
+        parts: Kept logits that those under it are a weighted sum of: they serve `towards`.
     """
 
     def __init__(
@@ -49,12 +61,12 @@ class CanaryReading:
         canaries: "CanarySet",
         *,
         adapter_DD: Float[Tensor, "width width"] | None = None,
-        logits_NV: Float[Tensor, "predicted vocabulary"] | None = None,
+        parts: Parts = (),
     ) -> None:
-        assert (adapter_DD is None) != (logits_NV is None), "an adapter, or what it led to"
+        assert (adapter_DD is None) != (not parts), "an adapter, or what it led to"
         self._canaries = canaries
         self._adapter_DD = adapter_DD
-        self._kept_NV = logits_NV
+        self._parts = parts
 
     @cached_property
     def losses_C(self) -> Float[Tensor, " canaries"]:
@@ -79,19 +91,27 @@ class CanaryReading:
 
     def towards(self, other: "CanaryReading", fraction: float) -> "CanaryReading":
         """The reading at `fraction` of the way to `other`'s adapter; exact, without a product."""
-        logits_NV = torch.lerp(self._logits_NV, other._logits_NV, fraction)
-        return CanaryReading(self._canaries, logits_NV=logits_NV)
+        shared = (1.0 - fraction, self), (fraction, other)
+        return CanaryReading(self._canaries, parts=_summed(shared))
 
     def moved(self, start: "CanaryReading", end: "CanaryReading") -> "CanaryReading":
         """The reading after a move like that from `start` to `end`; exact, without a product."""
-        logits_NV = self._logits_NV + (end._logits_NV - start._logits_NV)
-        return CanaryReading(self._canaries, logits_NV=logits_NV)
+        return CanaryReading(
+            self._canaries, parts=_summed(((1.0, self), (1.0, end), (-1.0, start)))
+        )
+
+    def written(self) -> "CanaryReading":
+        """This reading with logits of its own, so that nothing it came from is held any longer."""
+        if len(self._parts) > 1:
+            self._parts = ((1.0, blend(self._parts)),)
+        return self
 
     @property
-    def _logits_NV(self) -> Float[Tensor, "predicted vocabulary"]:
-        if self._kept_NV is None:
-            self._kept_NV = self._adapted_ND @ self._canaries.head_VD.T
-        return self._kept_NV
+    def _kept(self) -> Parts:
+        """What its logits are a sum of; kept from now on."""
+        if not self._parts:
+            self._parts = ((1.0, self._adapted_ND @ self._canaries.head_VD.T),)
+        return self._parts
 
     @property
     def _adapted_ND(self) -> Float[Tensor, "predicted width"]:
@@ -100,18 +120,32 @@ class CanaryReading:
     @cached_property
     def _log_probs_N(self) -> Float[Tensor, " predicted"]:
         targets_N, head_VD = self._canaries.batch.targets_N, self._canaries.head_VD
-        if self._kept_NV is not None:
-            return log_probs_of_logits(self._kept_NV, targets_N)
+        if len(self._parts) > 1:
+            return log_probs_of_blend(self._parts, targets_N)
+        if self._parts:
+            return log_probs_of_logits(self._parts[0][1], targets_N)
         return log_probs_pass(self._adapted_ND, targets_N, head_VD)
 
     @cached_property
     def _errors_ND(self) -> Float[Tensor, "predicted width"]:
         """The gradient of each position's loss in its adapted features."""
         targets_N, head_VD = self._canaries.batch.targets_N, self._canaries.head_VD
-        if self._kept_NV is not None:
-            return errors_of_logits(self._kept_NV, targets_N, head_VD)
+        if self._parts:
+            return errors_of_logits(blend(self._parts), targets_N, head_VD)
         self._log_probs_N, errors_ND = errors_pass(self._adapted_ND, targets_N, head_VD)
         return errors_ND
+
+
+def _summed(readings: Iterable[tuple[float, CanaryReading]]) -> Parts:
+    """A weighted sum of readings as one of the logits that they themselves are sums of."""
+    shares: dict[int, tuple[float, Tensor]] = {}
+    for factor, reading in readings:
+        for share, logits_NV in reading._kept:
+            before = shares.get(id(logits_NV), (0.0, logits_NV))[0]
+            shares[id(logits_NV)] = before + factor * share, logits_NV
+    if len(shares) == 1:  # Shares of a point on a line add up to 1, but for rounding.
+        return ((1.0, next(iter(shares.values()))[1]),)
+    return tuple(shares.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +174,7 @@ class CanarySet:
     def read(self, adapter_DD: Float[Tensor, "width width"]) -> CanaryReading:
         """Probe the set under an adapter: one product with the head, whose result is kept."""
         logits_NV = adapt(self.batch.features_ND, adapter_DD) @ self.head_VD.T
-        return CanaryReading(self, logits_NV=logits_NV)
+        return CanaryReading(self, parts=((1.0, logits_NV),))
 
     def glance(self, adapter_DD: Float[Tensor, "width width"]) -> CanaryReading:
         """Probe the set where no other point of the way there will be asked for: no logits kept."""

@@ -156,6 +156,38 @@ def finish(
 
 
 @compiled
+def blended_log_probabilities(
+    parts: tuple[Floats, Floats, Floats],
+    shares_3: Floats,
+    targets_N: Ids,
+    scratch_V: Floats,
+    log_probs_N: Floats,
+) -> None:
+    """`log softmax(logits)[target]` of each row of a sum of logits that is never written down.
+
+    Args:
+        parts: Logits, each (N, V).
+        shares_3: What each is multiplied by; at 0 the third is not read.
+        targets_N: Token whose log-probability is wanted.
+        scratch_V: Holds one row of the sum, then its exponentials.
+        log_probs_N: Gets the result.
+    """
+    first_NV, second_NV, third_NV = parts
+    for n in range(targets_N.size):
+        first_V, second_V, third_V = first_NV[n], second_NV[n], third_NV[n]
+        for i in range(scratch_V.size):
+            scratch_V[i] = shares_3[0] * first_V[i] + shares_3[1] * second_V[i]
+        if shares_3[2] != 0.0:
+            for i in range(scratch_V.size):
+                scratch_V[i] += shares_3[2] * third_V[i]
+        top, target = highest(scratch_V), targets_N[n]
+        hit = scratch_V[target] if 0 <= target < scratch_V.size else np.float32(np.nan)
+        for i in range(scratch_V.size):
+            scratch_V[i] = exponential(scratch_V[i] - top)
+        log_probs_N[n] = hit - np.float64(top) - np.log(np.float64(sum_up(scratch_V)))
+
+
+@compiled
 def log_probabilities(
     logits_NV: Floats, targets_N: Ids, scratch_V: Floats, log_probs_N: Floats
 ) -> None:

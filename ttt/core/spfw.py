@@ -140,6 +140,21 @@ def safe_step(
     Returns:
         The admissible weights with their reading, or why there are none.
     """
+    step = _safe_step(adapter_DD, step_DD, now=now, anchor=anchor, probe=probe, guide=guide)
+    step.reading.written()
+    return step
+
+
+def _safe_step(
+    adapter_DD: Float[Tensor, "width width"],
+    step_DD: Float[Tensor, "width width"],
+    *,
+    now: CanaryReading,
+    anchor: Anchor,
+    probe: CanarySet,
+    guide: "StepGuide",
+) -> SafeStep:
+    """`safe_step`, whose reading may still be a sum of others."""
     config = guide.config
     step_DD, cone = guide.project(step_DD, adapter_DD)
     if cone is not None and not (cone.removed_ratio <= config.stall_ratio):

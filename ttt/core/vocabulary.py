@@ -8,6 +8,7 @@ of the vocabulary is ever written; anything else takes plain torch, the readable
 Shapes: N predicted positions, D width, V vocabulary, T tokens of one tile of it.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -77,6 +78,39 @@ def log_probs_of_logits(
     arrays = logits_NV.contiguous().numpy(), targets_N.numpy()
     softmax_numba.log_probabilities(*arrays, scratch_V, log_probs_N)
     return torch.from_numpy(log_probs_N)
+
+
+def log_probs_of_blend(
+    parts: Sequence[tuple[float, Float[Tensor, "predicted vocabulary"]]],
+    targets_N: Int[Tensor, " predicted"],
+) -> Float[Tensor, " predicted"]:
+    """The same of a weighted sum of two or three logits, which is never written down."""
+    assert 2 <= len(parts) <= 3, "as many as the loop takes"
+    logits = [logits_NV for _, logits_NV in parts]
+    if not runs_compiled(*logits):
+        return log_probs_of_logits(blend(parts), targets_N)
+    from ttt.core import softmax_numba
+
+    shares_3, log_probs_N = np.zeros(3, np.float32), np.empty(targets_N.shape[0], np.float32)
+    shares_3[: len(parts)] = [share for share, _ in parts]
+    first, second, third = (one.contiguous().numpy() for one in (*logits, logits[0])[:3])
+    scratch_V = np.empty(logits[0].shape[1], np.float32)
+    softmax_numba.blended_log_probabilities(
+        (first, second, third), shares_3, targets_N.numpy(), scratch_V, log_probs_N
+    )
+    return torch.from_numpy(log_probs_N)
+
+
+def blend(
+    parts: Sequence[tuple[float, Float[Tensor, "predicted vocabulary"]]],
+) -> Float[Tensor, "predicted vocabulary"]:
+    """The weighted sum of some logits, written down; of one with weight 1, itself."""
+    (share, total_NV), *others = parts
+    if others or share != 1.0:
+        total_NV = share * total_NV
+    for share, logits_NV in others:
+        total_NV.add_(logits_NV, alpha=share)
+    return total_NV
 
 
 def errors_of_logits(
