@@ -25,6 +25,7 @@ SUITES: Final = (
     "nano_speed",
     "nano",
     "chat",
+    "recall",
     "service",
     "dashboard",
     "sleep",

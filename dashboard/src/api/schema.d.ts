@@ -2070,6 +2070,13 @@ export interface components {
              */
             cache_lambda?: number;
             /**
+             * Cache Rows
+             * @description Moments (tokens) that this memory keeps, the oldest go first; each commit holds them all,
+             *     half a megabyte for 1024 at width 128.
+             * @default 1024
+             */
+            cache_rows?: number;
+            /**
              * Chunk Tokens
              * @description Tokens that make one update; a shorter message makes one.
              * @default 128

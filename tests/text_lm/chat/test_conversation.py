@@ -1,12 +1,15 @@
 """Messages as transactions: learned, answered, kept by one commit, and taken back exactly."""
 
 import contextlib
+import hashlib
 import itertools
 import threading
 
 import pytest
 import torch
 
+from benchmarks.chat import messages
+from benchmarks.learning_texts import learning_texts
 from ttt.errors import (
     BusyError,
     ConfigError,
@@ -130,6 +133,26 @@ def test_after_a_reset_a_session_equals_a_new_one_bit_for_bit(room):
         == (say(room, LOVELACE[1], SHORT, "eve")[-1].data["answer"])
     )
     assert head(room) == head(room, "eve")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_thousand_messages_later_the_base_is_the_same_and_a_reset_forgets_all(room, data_dir):
+    fresh = new(room, cache_rows=64)
+    model = room.workshop.replayer(fresh).learner.base.model
+
+    def digest():
+        weights = (tensor.numpy().tobytes() for _, tensor in sorted(model.state_dict().items()))
+        return hashlib.sha256(b"".join(weights)).hexdigest()
+
+    before = digest()
+    said = messages(next(iter(learning_texts("report", per_class=1))).text)
+    for text in itertools.islice(itertools.cycle(said), 1000):
+        say(room, text)
+    assert digest() == before
+    assert open_session(room._root, TEXT, "ada").head.n == 1000
+    room.reset("ada")
+    assert head(room) == fresh.head.blob.sha256
 
 
 def test_hostile_text_is_read_and_not_learned(room):
@@ -283,6 +306,18 @@ def test_a_cache_alone_forgets_exactly(room):
     state = decoded(room, subtracted.session)
     assert [block.chunk for block in state.fast.cache.blocks] == [0, 2]
     assert not state.fast.adapter_DD.any()
+
+
+def test_the_memory_of_past_moments_keeps_as_many_as_were_asked_for(room):
+    rows = {}
+    for name, count in (("few", 16), ("many", 512)):
+        new(room, name, cache_rows=count)
+        talk(room, session_id=name)
+        session = open_session(room._root, TEXT, name)
+        rows[name] = len(decoded(room, session).fast.cache)
+    spoken = [len(room.workshop.replayer(session).learner.base.encoder.encode(t)) for t in LOVELACE]
+    assert rows["few"] <= max(spoken) + 1  # The newest chunk always stays.
+    assert rows["many"] > sum(spoken[:2])
 
 
 def test_a_fork_goes_its_own_way_and_leaves_the_parent(room):

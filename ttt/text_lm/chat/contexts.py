@@ -11,7 +11,6 @@ from typing import TypeAlias
 
 from ttt.lib.registry import Registry
 from ttt.monitors.gradient import MonitorConfig
-from ttt.text_lm.chat.options import CHAT_CACHE_ROWS
 
 Context: TypeAlias = Callable[[MonitorConfig], MonitorConfig]
 
@@ -23,12 +22,12 @@ def linear(config: MonitorConfig) -> MonitorConfig:
 
 def cache(config: MonitorConfig) -> MonitorConfig:
     """A neural cache of past moments alone: certified, and forgotten by deleting rows."""
-    return replace(both(config), learning=replace(config.learning, steps_per_chunk=0))
+    return replace(config, learning=replace(config.learning, steps_per_chunk=0))
 
 
 def both(config: MonitorConfig) -> MonitorConfig:
     """Fast weights and cache."""
-    return replace(config, cache=replace(config.cache, rows_max=CHAT_CACHE_ROWS))
+    return config
 
 
 CONTEXT_NETS: Registry[Context] = Registry("context net")

@@ -118,7 +118,9 @@ class Learner:
         same = {name: getattr(settings, name) for name in _SAME}
         # The canary gradient serves a signal only, and costs as much as the probe.
         options = MonitorOptions(**same, enable_canary_grad=False, influence="off")
-        config = CONTEXT_NETS.get(settings.context)(monitor_config(options, base))
+        config = monitor_config(options, base)
+        config = replace(config, cache=replace(config.cache, rows_max=settings.cache_rows))
+        config = CONTEXT_NETS.get(settings.context)(config)
         self.base, self.settings = base, settings
         self.signature = signature(base.model)
         self._monitor = Monitor(base, config)

@@ -16,8 +16,6 @@ from ttt.store.promotions import CURRENT
 MESSAGE_CHARACTERS_MAX: Final = 20_000
 """Longest message. Source: the service's limit on text."""
 NEW_TOKENS_MAX: Final = 4096
-CHAT_CACHE_ROWS: Final = 1024
-"""Moments that the cache of a chat remembers: half a megabyte of each commit at width 128."""
 _SAFETY = Flag(group="safety")
 _LEARNING = Flag(group="learning")
 _WRITING = Flag(group="answer")
@@ -46,6 +44,9 @@ class ChatSettings(Options):
     """Tokens that make one update; a shorter message makes one."""
     cache_lambda: Annotated[float, _LEARNING] = Field(default=0.1, ge=0, lt=1)
     """Weight of the memory of past moments in its expert."""
+    cache_rows: Annotated[int, _LEARNING] = Field(default=1024, ge=16, le=1 << 16)
+    """Moments (tokens) that this memory keeps, the oldest go first; each commit holds them all,
+    half a megabyte for 1024 at width 128."""
     read: Annotated[Literal["mixture", "adapted", "base"], _SAFETY] = "mixture"
     """What answers come from: the mixture with the frozen base, or one alone."""
     safety_mode: Annotated[Literal["spfw", "gate_rollback"], _SAFETY] = "spfw"

@@ -18,6 +18,7 @@ export function NewSession(props: { onMade: (id: string) => void; onClose: () =>
   const [gate, setGate] = useState(true);
   const [rollback, setRollback] = useState(true);
   const [budget, setBudget] = useState("0.05");
+  const [rows, setRows] = useState("1024");
   const make = useAct(
     () =>
       take<{ session_id: string }>(
@@ -26,6 +27,7 @@ export function NewSession(props: { onMade: (id: string) => void; onClose: () =>
             session_id: id,
             base,
             context,
+            cache_rows: Number(rows),
             safety_mode: mode,
             enable_gate: gate,
             enable_rollback: rollback,
@@ -65,6 +67,17 @@ export function NewSession(props: { onMade: (id: string) => void; onClose: () =>
           <span className="text-ink-2">What learns</span>
           <Segment label="context" words={CONTEXTS} value={context} onChange={setContext} />
         </div>
+        {context === "linear" ? null : (
+          <NumberField
+            label="Moments that the cache keeps"
+            value={rows}
+            initial="1024"
+            min={16}
+            max={65_536}
+            whole
+            onChange={setRows}
+          />
+        )}
         <div className="row wrap">
           <span className="text-ink-2">Safety mode</span>
           <Segment label="safety mode" words={MODES} value={mode} onChange={setMode} />

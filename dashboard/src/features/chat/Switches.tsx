@@ -14,6 +14,7 @@ const KEPT = [
   "enable_gate",
   "enable_rollback",
   "cache_lambda",
+  "cache_rows",
   "chunk_tokens",
   "seed",
 ] as const;
