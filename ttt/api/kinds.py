@@ -121,12 +121,13 @@ def _nano_run(work: Work) -> Result:
     """Let a session live on its plant; an attempt that broke off goes on where it stood."""
     options = _nano_options(work.root, work.options)
     session = open_session(work.root, NANO, options.session_id)
-    names, lived = {}, 0
+    lived = 0
     if work.is_resumed:
         earlier = read_events(work.root, work.status.job_id).records
         lived = steps_lived(session, frozenset(str(one["run"]) for one in earlier if "run" in one))
-        names = {"run_id": options.run_id and f"{options.run_id}-{work.status.attempt}"}
-    options = options.model_copy(update=names)
+        if options.run_id:  # The attempt before may have left a folder of that name.
+            another = f"{options.run_id}-{work.status.attempt}"
+            options = options.model_copy(update={"run_id": another})
     options = options.model_copy(update={"run_id": check_run(session, options)})
     work.event({"run": options.run_id})  # Whoever resumes knows by it what was lived.
 
