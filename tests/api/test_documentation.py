@@ -31,7 +31,8 @@ def test_every_route_has_a_title_and_says_how_it_fails(spec):
         for route in methods.values():
             assert route["summary"]
             if path not in ("/api/health", "/metrics", "/api/events"):
-                content = route["responses"]["422"]["content"]
+                shared = route["responses"]["422"]["$ref"].rsplit("/", 1)[1]
+                content = spec["components"]["responses"][shared]["content"]
                 assert list(content) == ["application/problem+json"], path
                 assert content["application/problem+json"]["schema"]["$ref"].endswith("/Problem")
 

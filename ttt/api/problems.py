@@ -68,18 +68,48 @@ def problem(status: int, title: str, detail: str, **more: Any) -> Response:  # n
     return Response(content, status, headers=headers, media_type=MEDIA_TYPE)
 
 
+PROBLEMS: Mapping[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "The body is no JSON, or no UTF-8."},
+    401: {"model": Problem, "description": "No token, or a wrong one."},
+    403: {"model": Problem, "description": "Another site asks."},
+    404: {"model": Problem, "description": "There is no such thing."},
+    409: {"model": Problem, "description": "Its state does not allow it; look again."},
+    413: {"model": Problem, "description": "The body is larger than the service reads."},
+    415: {"model": Problem, "description": "The body is of another type than JSON."},
+    421: {"model": Problem, "description": "The name of the host is not the service's."},
+    422: {"model": Problem, "description": "A value is missing or outside of its range."},
+    503: {"model": Problem, "description": "Too many requests at once; or a disk that fails."},
+    507: {"model": Problem, "description": "The disk is full; nothing was kept."},
+}
+"""How requests fail, for the documentation."""
+
+
 class Application(FastAPI):
-    """An application whose OpenAPI document gives errors the media type that they have."""
+    """An application whose OpenAPI document says once, for all routes, how requests fail."""
 
     def openapi(self) -> dict[str, Any]:
-        """The document, made once; what is declared as a `Problem` is problem JSON in it."""
+        """The document, made once; a route's `PROBLEMS` are references in it."""
         if self.openapi_schema is None:
-            for path in super().openapi()["paths"].values():
+            spec = super().openapi()
+            shared = {
+                f"Problem{status}": {
+                    "description": one["description"],
+                    "content": {MEDIA_TYPE: REFERENCE},
+                }
+                for status, one in PROBLEMS.items()
+            }
+            for path in spec["paths"].values():
                 for operation in path.values():
-                    for answer in operation["responses"].values():
-                        if answer.get("content") == {"application/json": REFERENCE}:
-                            answer["content"] = {MEDIA_TYPE: REFERENCE}
+                    _refer(operation["responses"])
+            spec["components"]["responses"] = shared
         return super().openapi()
+
+
+def _refer(responses: dict[str, Any]) -> None:
+    """Let answers that were declared as a `Problem` refer to the shared ones."""
+    for status, answer in responses.items():
+        if answer.get("content") == {"application/json": REFERENCE}:
+            responses[status] = {"$ref": f"#/components/responses/Problem{status}"}
 
 
 def status_of(error: e.TTTError) -> int:

@@ -140,21 +140,6 @@ def safe_step(
     Returns:
         The admissible weights with their reading, or why there are none.
     """
-    step = _safe_step(adapter_DD, step_DD, now=now, anchor=anchor, probe=probe, guide=guide)
-    step.reading.written()
-    return step
-
-
-def _safe_step(
-    adapter_DD: Float[Tensor, "width width"],
-    step_DD: Float[Tensor, "width width"],
-    *,
-    now: CanaryReading,
-    anchor: Anchor,
-    probe: CanarySet,
-    guide: "StepGuide",
-) -> SafeStep:
-    """`safe_step`, whose reading may still be a sum of others."""
     config = guide.config
     step_DD, cone = guide.project(step_DD, adapter_DD)
     if cone is not None and not (cone.removed_ratio <= config.stall_ratio):
@@ -165,18 +150,31 @@ def _safe_step(
     full = probe.read(target_DD)
     if within_budget(full, anchor.reading, config):
         return SafeStep(adapter_DD=target_DD, reading=full, fraction=1.0, probes=0, cone=cone)
+    line = _Segment(origin_DD=adapter_DD, origin=now, full=full)
+    safe = _shortened(line, target_DD, anchor, config, cone)
+    safe.reading.written()  # What goes on from here holds no logits but its own.
+    return safe
+
+
+def _shortened(
+    line: "_Segment",
+    target_DD: Float[Tensor, "width width"],
+    anchor: Anchor,
+    config: SpfwConfig,
+    cone: ConeStats | None,
+) -> SafeStep:
+    """The largest part of a step that fits, along the line or towards the anchor."""
     if config.shrink == "radial":
-        start = _Segment(origin_DD=anchor.adapter_DD, origin=anchor.reading, full=full)
+        start = replace(line, origin_DD=anchor.adapter_DD, origin=anchor.reading)
         return _shrunk(start, target_DD, anchor, config, cone)
-    start = _Segment(origin_DD=adapter_DD, origin=now, full=full)
-    kept = _shrunk(start, target_DD, anchor, config, cone)
+    kept = _shrunk(line, target_DD, anchor, config, cone)
     if config.give_way == 0.0 or kept.fraction >= GIVE_WAY_BELOW:
         return kept
     # Towards the anchor every canary's rise shrinks at least in proportion, which makes room.
-    back_DD = torch.lerp(adapter_DD, anchor.adapter_DD, config.give_way)
-    back = now.towards(anchor.reading, config.give_way)
-    start = _Segment(origin_DD=back_DD, origin=back, full=full.moved(now, back))
-    other = _shrunk(start, target_DD + (back_DD - adapter_DD), anchor, config, cone)
+    back_DD = torch.lerp(line.origin_DD, anchor.adapter_DD, config.give_way)
+    back = line.origin.towards(anchor.reading, config.give_way)
+    start = _Segment(origin_DD=back_DD, origin=back, full=line.full.moved(line.origin, back))
+    other = _shrunk(start, target_DD + (back_DD - line.origin_DD), anchor, config, cone)
     probes = kept.probes + other.probes
     if other.fraction <= kept.fraction or not _in_ball(other.adapter_DD, anchor, config):
         return replace(kept, probes=probes)

@@ -7,8 +7,9 @@ from fastapi.sse import format_sse_event
 from pydantic import Field
 from starlette.responses import Response
 
+from ttt.api.problems import PROBLEMS
 from ttt.api.replies import as_json, reply
-from ttt.api.routers.commands import PROBLEMS, Command, add_command
+from ttt.api.routers.commands import Command, add_command
 from ttt.api.routers.names import SessionId
 from ttt.api.routers.sessions import session_routes
 from ttt.api.service import Here, Service

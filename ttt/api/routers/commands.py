@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from ttt.api.bodies import body_of, options_of
-from ttt.api.problems import MEDIA_TYPE, REFERENCE, Problem
+from ttt.api.problems import MEDIA_TYPE, PROBLEMS, REFERENCE
 from ttt.api.replies import reply
 from ttt.api.routers.names import SessionId
 from ttt.api.service import Here, Service
@@ -17,20 +17,6 @@ from ttt.branching.answers import Answer
 from ttt.lib.options import CommandOptions, Options
 
 Run: TypeAlias = Callable[[Any, Service], Answer]
-PROBLEMS: Mapping[int | str, dict[str, Any]] = {
-    400: {"model": Problem, "description": "The body is no JSON, or no UTF-8."},
-    401: {"model": Problem, "description": "No token, or a wrong one."},
-    403: {"model": Problem, "description": "Another site asks."},
-    404: {"model": Problem, "description": "There is no such thing."},
-    409: {"model": Problem, "description": "Its state does not allow it; look again."},
-    413: {"model": Problem, "description": "The body is larger than the service reads."},
-    415: {"model": Problem, "description": "The body is of another type than JSON."},
-    421: {"model": Problem, "description": "The name of the host is not the service's."},
-    422: {"model": Problem, "description": "A value is missing or outside of its range."},
-    503: {"model": Problem, "description": "Too many requests at once; or a disk that fails."},
-    507: {"model": Problem, "description": "The disk is full; nothing was kept."},
-}
-"""How requests fail, for the documentation."""
 REFUSED: Mapping[str, Any] = {
     "description": "Refused: the attempt, as it was recorded; or a state that does not allow it.",
     "content": {"application/json": {"schema": {}}, MEDIA_TYPE: REFERENCE},

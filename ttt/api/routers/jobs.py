@@ -11,8 +11,8 @@ from fastapi.sse import format_sse_event
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from ttt.api.kinds import MONITOR, NANO_BASE, NANO_RUN, SLEEP, TRAIN, request_of
+from ttt.api.problems import PROBLEMS
 from ttt.api.replies import Limit, Offset, as_json, reply
-from ttt.api.routers.commands import PROBLEMS
 from ttt.api.routers.names import JobId, ModelId
 from ttt.api.service import Here, Service
 from ttt.store import jobs

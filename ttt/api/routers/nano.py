@@ -6,8 +6,9 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from ttt.api.problems import PROBLEMS
 from ttt.api.replies import reply
-from ttt.api.routers.commands import PROBLEMS, Command, add_command
+from ttt.api.routers.commands import Command, add_command
 from ttt.api.routers.names import FileName, RunId, SessionId
 from ttt.api.routers.sessions import session_routes
 from ttt.api.service import Here, Service

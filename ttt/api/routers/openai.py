@@ -15,9 +15,9 @@ from fastapi.sse import format_sse_event
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.responses import Response
 
+from ttt.api.problems import PROBLEMS
 from ttt.api.replies import as_json, reply
 from ttt.api.routers.chat import announced
-from ttt.api.routers.commands import PROBLEMS
 from ttt.api.service import Here, Service
 from ttt.api.streaming import event_stream
 from ttt.core.tokens import EOS_ID

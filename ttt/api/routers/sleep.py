@@ -3,8 +3,9 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from ttt.api.problems import PROBLEMS
 from ttt.api.replies import reply
-from ttt.api.routers.commands import PROBLEMS, Command, add_command
+from ttt.api.routers.commands import Command, add_command
 from ttt.api.routers.names import ModelId
 from ttt.api.service import Here, Service
 from ttt.branching.answers import Answer

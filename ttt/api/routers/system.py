@@ -7,9 +7,8 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from ttt import __version__
-from ttt.api.problems import problem
+from ttt.api.problems import PROBLEMS, problem
 from ttt.api.replies import reply
-from ttt.api.routers.commands import PROBLEMS
 from ttt.api.routers.sessions import anomaly_routes
 from ttt.api.service import Here
 from ttt.guarded.layers import DOMAINS, MATRIX

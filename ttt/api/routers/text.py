@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from ttt.api.problems import PROBLEMS
 from ttt.api.replies import Limit, Offset, reply
-from ttt.api.routers.commands import PROBLEMS
 from ttt.api.routers.names import FileName, ModelId, RunId
 from ttt.api.run_pages import chunk_page, curve, run_columns, tape
 from ttt.api.service import Here
