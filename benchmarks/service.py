@@ -7,6 +7,7 @@ The clock counts here; lists alone and lists under load are measured in one run.
 
 import http.client
 import json
+import os
 import socket
 import statistics
 import subprocess
@@ -14,8 +15,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,8 +35,10 @@ MESSAGES: Final = 3000
 """For the slope of memory."""
 SLOPE_SESSIONS: Final = 2
 """Few, so that the cache of each is full (4,096 rows) before the slope is taken."""
-WINDOW: Final = 30
-"""Looks at the memory, one after ten messages, of which the lowest counts."""
+STRETCH: Final = 50
+"""Messages between two looks at the memory that are compared."""
+ALL_IN_THE_HEAP: Final = {"PYTHONMALLOC": "malloc"}
+"""Python's own small blocks too come from the C heap, whose use `/metrics` tells."""
 LISTS: Final = (
     "/api/index",
     "/api/sessions?limit=100",
@@ -58,10 +62,11 @@ def run() -> Tables:
         full_s = _seconds_to_start(many)
         root = Path(folder) / "artifacts"
         bulk_sessions(root, SESSIONS)
-        with listening(root) as (port, process):
+        with listening(root) as (port, _):
             quiet = [_asked(port, path) for path in LISTS]
             loaded = _under_load(port)
-            memory = slope(port, process, MESSAGES)
+        with listening(Path(folder) / "slope" / "artifacts", **ALL_IN_THE_HEAP) as one:
+            memory = slope(*one, MESSAGES)
     start = {"sessions": STARTED_WITH, "empty": f"{empty_s:.2f} s", "full": f"{full_s:.2f} s"}
     return {
         "Start": [{**start, "target": "at most 1 s longer"}],
@@ -72,8 +77,9 @@ def run() -> Tables:
 
 
 @contextmanager
-def listening(root: Path) -> Iterator[tuple[int, psutil.Process]]:
+def listening(root: Path, **environment: str) -> Iterator[tuple[int, psutil.Process]]:
     """A service in a process of its own: its port and that process."""
+    root.parent.mkdir(parents=True, exist_ok=True)
     token_file = root.parent / "token"
     token_file.write_text(TOKEN)
     token_file.chmod(0o600)
@@ -81,7 +87,8 @@ def listening(root: Path) -> Iterator[tuple[int, psutil.Process]]:
         port = free.getsockname()[1]
     call = [sys.executable, "-m", "ttt", "serve", f"--artifacts_root={root}", f"--port={port}"]
     call += ["--dashboard_port=-1", f"--token_file={token_file}"]
-    process = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(call, env={**os.environ, **environment}, **quiet)
     try:
         while True:
             try:
@@ -97,7 +104,6 @@ def listening(root: Path) -> Iterator[tuple[int, psutil.Process]]:
 
 def _seconds_to_start(root: Path) -> float:
     begun = time.perf_counter()
-    root.parent.mkdir(exist_ok=True)
     with listening(root):
         return time.perf_counter() - begun
 
@@ -195,33 +201,39 @@ def _commits(port: int, session_id: str) -> int:
 
 
 def slope(port: int, process: psutil.Process, messages: int) -> Row:
-    """What each message leaves in memory, and whether files stay open."""
+    """What each message leaves in memory, and whether files stay open.
+
+    Resident memory would not tell: what is freed stays with the process for a while, and that comes
+    and goes by megabytes. The first half of the messages fills what is bounded. What is left for
+    the second is one jump of 5 MB now and then, when another thread computes its first product and
+    keeps its workspace; so the slope is the median of short stretches, and beside it stands all
+    that was added.
+    """
     ids = [f"slope-{n}" for n in range(SLOPE_SESSIONS)]
     for session_id in ids:
         _ask(port, "POST", "/api/text/sessions", {"session_id": session_id})
-    sizes, files = list[int](), list[int]()
+    held, files = list[float](), list[int]()
     for n in range(messages):
         body = {"text": f"{SAID}{n}", "max_new_tokens": 1}
         _ask(port, "POST", f"/api/text/sessions/{ids[n % len(ids)]}/chat", body)
-        if n >= messages // 3 and n % 10 == 0:
-            sizes.append(process.memory_info().rss)
+        if n >= messages // 2:
+            held.append(_held(port))
             files.append(process.num_fds())
-    # What a chunk needs for a moment comes and goes by megabytes, and is given back every few
-    # seconds: the troughs say what stays.
-    troughs = [min(sizes[n : n + WINDOW]) for n in range(0, len(sizes) - WINDOW + 1, WINDOW)]
-    bytes_each = _fitted(troughs) / (10 * WINDOW)
+    ends = held[::STRETCH]
+    each = statistics.median(b - a for a, b in pairwise(ends)) / STRETCH
     return {
         "messages": messages,
-        "bytes a message": f"{bytes_each:.0f}",
+        "bytes a message": f"{each:.0f}",
+        "added by the second half": f"{(held[-1] - held[0]) / 1e6:.1f} MB",
         "open files": f"{min(files)} to {max(files)}",
-        "resident": f"{sizes[-1] / 1e6:.0f} MB",
+        "resident": f"{process.memory_info().rss / 1e6:.0f} MB",
         "target": f"{SLOPE_MAX:.0f} bytes, files constant",
     }
 
 
-def _fitted(values: Sequence[int]) -> float:
-    """The slope of a line through values at 0, 1, 2, ..., by least squares."""
-    mean = statistics.fmean(values)
-    middle = (len(values) - 1) / 2
-    over = sum((n - middle) * (value - mean) for n, value in enumerate(values))
-    return over / sum((n - middle) ** 2 for n in range(len(values)))
+def _held(port: int) -> float:
+    """Bytes that the process holds, as it tells them itself."""
+    for line in _ask(port, "GET", "/metrics").decode().splitlines():
+        if line.startswith("ttt_heap_bytes "):
+            return float(line.split()[1])
+    raise RuntimeError("/metrics does not tell ttt_heap_bytes.")

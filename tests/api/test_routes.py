@@ -192,7 +192,9 @@ def test_long_answers_are_packed(api):
 def test_figures_for_prometheus_name_no_session(api):
     text = api.get("/metrics").text
     assert 'ttt_chat_messages_total{outcome="update"}' in text
-    assert "ttt_resident_bytes" in text
+    figures = dict(line.split(" ") for line in text.splitlines() if line.startswith("ttt_r"))
+    assert float(figures["ttt_resident_bytes"]) > 1e6
+    assert "ttt_heap_bytes" in text
     assert "ada" not in text
 
 

@@ -53,3 +53,58 @@ def test_what_is_kept_can_be_given_back():
     if freed == "unsupported":
         pytest.skip("this C library has no mallopt")
     assert int(freed) > 100 << 20
+
+
+HOLDS = """
+from ttt.lib.allocator import heap_in_use, tune_memory
+tune_memory()
+before = heap_in_use()
+if before is None:
+    print("unsupported"); raise SystemExit
+held = bytearray(b"x") * (40 << 20)
+held_now = heap_in_use()
+del held
+print(held_now - before, heap_in_use() - before)
+"""
+
+
+def test_what_is_held_is_told_and_what_was_freed_is_not():
+    run = [sys.executable, "-c", HOLDS]
+    told = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
+    if told == ["unsupported"]:
+        pytest.skip("this C library has no mallinfo2")
+    held, freed = map(int, told)
+    assert 40 << 20 <= held < 41 << 20
+    assert freed < 1 << 20
+
+
+ARENAS = """
+import re, threading
+from ttt.lib.allocator import tune_memory
+if not tune_memory():
+    print("unsupported"); raise SystemExit
+gate = threading.Barrier(9)
+def work():
+    held = [bytearray(1000) for _ in range(1000)]
+    gate.wait(); gate.wait()
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads: thread.start()
+gate.wait()
+# An arena of its own for a thread is a mapping of 64 MiB, or two, reserved and mostly unused.
+with open("/proc/self/smaps") as maps:
+    sizes = [int(s) for s in re.findall(r"^Size: +(\\d+) kB", maps.read(), re.M)]
+gate.wait()
+print(sum(s >= 60_000 for s in sizes))
+"""
+
+
+def test_threads_share_one_arena():
+    def large_mappings(script: str) -> str:
+        run = [sys.executable, "-c", script]
+        return subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
+
+    tuned = large_mappings(ARENAS)
+    if tuned == "unsupported":
+        pytest.skip("this C library has no mallopt")
+    untuned = large_mappings(ARENAS.replace("if not tune_memory():", "if False:"))
+    assert int(tuned) < int(untuned)

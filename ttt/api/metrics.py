@@ -1,5 +1,6 @@
 """Figures for Prometheus: requests, latencies, messages, memory. No label names a session."""
 
+import math
 import os
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -7,6 +8,8 @@ from typing import Any, Final
 
 import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from ttt.lib.allocator import heap_in_use
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -30,12 +33,19 @@ class Metrics:
             registry=self._registry,
         )  # fmt: skip
         self._memory = Gauge("ttt_resident_bytes", "Resident memory.", registry=self._registry)
+        self._heap = Gauge(
+            "ttt_heap_bytes",
+            "Bytes of the C heap in use; NaN where the C library cannot tell.",
+            registry=self._registry,
+        )
         self._files = Gauge("ttt_open_files", "Open file descriptors.", registry=self._registry)
 
     def text(self) -> bytes:
         """All figures in the text format of Prometheus."""
         process = psutil.Process(os.getpid())
         self._memory.set(process.memory_info().rss)
+        in_use = heap_in_use()
+        self._heap.set(math.nan if in_use is None else in_use)
         self._files.set(process.num_fds())
         return generate_latest(self._registry)
 

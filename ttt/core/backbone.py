@@ -11,6 +11,7 @@ Shapes: B batch, L tokens, D width, H hidden units of one layer, N layers.
 """
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, cast
 
 import torch
@@ -97,13 +98,22 @@ class GruBackbone(RecurrentBackbone):
 def _gru_states(cell: nn.GRU, x_BLD: Tensor, start_BH: Tensor | None) -> tuple[Tensor, Tensor]:
     """Every state of one GRU layer, and the last: compiled where no gradient can be wanted."""
     if not _reads_compiled(cell, x_BLD):
-        y_BLH, end_1BH = cell(x_BLD, None if start_BH is None else start_BH[None].contiguous())
+        start_1BH = None if start_BH is None else start_BH[None].contiguous()
+        with _walked_back(cell):
+            y_BLH, end_1BH = cell(x_BLD, start_1BH)
         return y_BLH, end_1BH[0]
     w_ih, w_hh, b_ih, b_hh = cell.all_weights[0]
     if start_BH is None:
         start_BH = x_BLD.new_zeros(x_BLD.shape[0], cell.hidden_size)
     y_BLH = gru_forward(nn.functional.linear(x_BLD, w_ih, b_ih), w_hh, b_hh, start_BH)
     return y_BLH, y_BLH[:, -1]
+
+
+def _walked_back(cell: nn.GRU) -> AbstractContextManager[None]:
+    """Off with cuDNN where it cannot find a gradient: through a GRU that is not in training."""
+    if cell.training or not torch.is_grad_enabled():
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=False)
 
 
 def _reads_compiled(cell: nn.GRU, x_BLD: Tensor) -> bool:

@@ -75,7 +75,7 @@ def read_mixed(
     Returns:
         The loss, its certified bound, and the weight of the learned experts after the chunk.
     """
-    log_joint_K = prior_K.log() + _chunk_log_probs(log_probs_KT)
+    log_joint_K = prior_K.to(log_probs_KT.device).log() + _chunk_log_probs(log_probs_KT)
     log_evidence = torch.logsumexp(log_joint_K, dim=0)
     weights_K = (log_joint_K - log_evidence).exp()
     # Fetched together: one wait for the device.
