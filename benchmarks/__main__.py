@@ -26,6 +26,7 @@ SUITES: Final = (
     "nano",
     "chat",
     "recall",
+    "memory",
     "service",
     "dashboard",
     "sleep",

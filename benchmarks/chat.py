@@ -29,6 +29,7 @@ from benchmarks.learning_texts import LearningText, learning_texts
 from benchmarks.report import Row, Tables
 from ttt.core.objective import AutoRegressive
 from ttt.monitors.audit import Audit
+from ttt.text_lm.chat.contexts import CONTEXT_NETS
 from ttt.text_lm.chat.conversation import ChatRoom
 from ttt.text_lm.chat.learner import Learner, Prepared
 from ttt.text_lm.chat.options import ChatSettings, SayOptions
@@ -129,6 +130,32 @@ def benefit_rows(workshop: TextWorkshop, base: str, texts: Sequence[LearningText
     ]
 
 
+def context_rows(workshop: TextWorkshop, base: str, texts: Sequence[LearningText]) -> list[Row]:
+    """What each context gains on later turns of the same conversations."""
+    told = [messages(text.text)[:TURNS] for text in texts]
+    told = [said for said in told if len(said) > EARLY + 2]
+    off = workshop.learner(ChatSettings(base=base, read="base"))
+    without = [np.mean(Talk(off).hear(said, learning=False)[EARLY:]) for said in told]
+    rows: list[Row] = []
+    for context in CONTEXT_NETS.names():
+        on = workshop.learner(ChatSettings(base=base, context=context))
+        audit, gain, rise = Audit(on.base, AutoRegressive(), 0), list[float](), list[float]()
+        for said, loss in zip(told, without, strict=True):
+            talk = Talk(on)
+            gain.append(float(loss - np.mean(talk.hear(said)[EARLY:])))
+            rise.append(talk.audit_rise(audit))
+        rows.append(
+            {
+                "base": base,
+                "context": context,
+                "n": len(told),
+                "gain on later turns, nats": interval(np.array(gain)),
+                "audit, worst": f"{max(rise):+.3f}",
+            }
+        )
+    return rows
+
+
 def harm_rows(workshop: TextWorkshop, base: str, threats: Sequence[Threat]) -> list[Row]:
     """What hostile conversations do to the audit texts, guarded and not."""
     settings = {"guarded": ChatSettings(base=base)}
@@ -205,6 +232,9 @@ def run(rounds: int = ROUNDS, per_class: int = 2) -> Tables:
             "First token, one thread": latency_rows(rounds),
             f"Later turns with learning, {TURNS} messages": [
                 row for base in BASES for row in benefit_rows(workshop, base, texts)
+            ],
+            "Later turns with each context": [
+                row for base in BASES for row in context_rows(workshop, base, texts)
             ],
             f"Rise of the audit texts after {HOSTILE_TURNS} hostile messages, nats": [
                 row for base in BASES for row in harm_rows(workshop, base, threats)

@@ -69,6 +69,8 @@ LEARNS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
         "cache": {"context": "cache"},
         "linear+cache": {},
         "linear+cache, 8192 rows": {"cache_rows": 8192},
+        "fast_lowrank_mem": {"context": "fast_lowrank_mem"},
+        "fast_lowrank_mem+cache": {"context": "fast_lowrank_mem+cache"},
     }
 )
 """How sessions learn; `linear+cache` with 1024 rows is the default."""

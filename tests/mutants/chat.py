@@ -28,6 +28,13 @@ CHAT_MUTANTS: tuple[Mutant, ...] = (
         test=TALK + "test_a_message_that_was_taken_back_left_no_trace_in_what_was_learned",
     ),
     Mutant(
+        name="the low-rank memory stores what it knows already, again",
+        path="ttt/core/associative.py",
+        old="answers_ND = batch.features_ND @ adapter_DD.T",
+        new="answers_ND = 0.0 * batch.features_ND @ adapter_DD.T",
+        test="tests/core/test_associative.py::test_what_is_stored_already_is_left_alone",
+    ),
+    Mutant(
         name="what is subtracted stays in the cache",
         path="ttt/text_lm/chat/workshop.py",
         old="            cache = cache.forget(chunk)",

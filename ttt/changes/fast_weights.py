@@ -197,7 +197,9 @@ class FastWeightUpdate:
         adapter_DD, memory = state.adapter_DD, state.memory
         for lesson in self.lessons:
             for _ in range(self.learning.steps_per_chunk):
-                gradient_DD = self._clipped(lesson.learned_at(adapter_DD), state)
+                gradient_DD = self.rule.own_gradient(lesson.batch, lesson.head_VD, adapter_DD)
+                if gradient_DD is None:
+                    gradient_DD = self._clipped(lesson.learned_at(adapter_DD), state)
                 step_DD, memory = self.rule.step(gradient_DD, lesson.batch.features_ND, memory)
                 adapter_DD = adapter_DD + step_DD
         return adapter_DD, memory

@@ -9,7 +9,7 @@ object.
 
 Adding one: subclass `UpdateRule`, then `RULES.register("name", factory)`; docs/extending.md.
 
-Shapes: D width, N predicted positions.
+Shapes: D width, N predicted positions, V vocabulary.
 """
 
 import math
@@ -22,6 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ttt.core.closed_form import Batch
 from ttt.core.fisher import Fisher
 from ttt.errors import ConfigError
 from ttt.lib.registry import Registry
@@ -47,6 +48,16 @@ class UpdateRule(ABC):
     def start(self, like_DD: Float[Tensor, "width width"]) -> Memory:
         """The memory before the first step, on the device and in the type of the adapter."""
 
+    def own_gradient(
+        self,
+        batch: Batch,
+        head_VD: Float[Tensor, "vocabulary width"],
+        adapter_DD: Float[Tensor, "width width"],
+    ) -> Float[Tensor, "width width"] | None:
+        """Gradient of a loss of the rule's own; None: it follows that of the next-token loss."""
+        del batch, head_VD, adapter_DD
+        return None
+
     @abstractmethod
     def step(
         self,
@@ -57,7 +68,8 @@ class UpdateRule(ABC):
         """Propose a step.
 
         Args:
-            gradient_DD: Gradient of the mean loss of the chunk, already clipped.
+            gradient_DD: Gradient of the mean loss of the chunk, already clipped; of the rule's own
+                loss, where it has one, as it is.
             features_ND: The chunk's features, for rules that use their covariance.
             memory: What this rule remembered so far.
 

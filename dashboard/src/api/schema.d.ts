@@ -2084,8 +2084,9 @@ export interface components {
             chunk_tokens?: number;
             /**
              * Context
-             * @description What learns: fast weights (linear), a memory of past moments (cache), both (linear+cache), or
-             *     a context of your own.
+             * @description What learns: fast weights (linear), a memory of past moments (cache), both (linear+cache), an
+             *     associative memory of low rank (fast_lowrank_mem, fast_lowrank_mem+cache), or a context of your
+             *     own.
              * @default linear+cache
              */
             context?: string;

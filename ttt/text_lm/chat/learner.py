@@ -25,7 +25,7 @@ from ttt.monitors.gradient import Monitor
 from ttt.monitors.options import MonitorOptions
 from ttt.monitors.setup import monitor_config
 from ttt.spine.change import Outcome
-from ttt.text_lm.chat.contexts import CONTEXT_NETS
+from ttt.text_lm.chat.contexts import CONTEXT_NETS, ContextPlan
 from ttt.text_lm.chat.lesson import ChatLesson, Point
 from ttt.text_lm.chat.options import ChatSettings
 from ttt.text_lm.chat.state import ChatState
@@ -120,7 +120,8 @@ class Learner:
         options = MonitorOptions(**same, enable_canary_grad=False, influence="off")
         config = monitor_config(options, base)
         config = replace(config, cache=replace(config.cache, rows_max=settings.cache_rows))
-        config = CONTEXT_NETS.get(settings.context)(config)
+        plan = ContextPlan(base=base, optimizer=settings.optimizer, lr=settings.lr)
+        config = CONTEXT_NETS.get(settings.context)(config, plan)
         self.base, self.settings = base, settings
         self.signature = signature(base.model)
         self._monitor = Monitor(base, config)

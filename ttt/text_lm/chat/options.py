@@ -32,8 +32,9 @@ class ChatSettings(Options):
     seed: int = Field(default=0, ge=0, lt=1 << 63)
     """Decides which canaries watch over the session."""
     context: Annotated[str, _LEARNING] = Field(default="linear+cache", min_length=1)
-    """What learns: fast weights (linear), a memory of past moments (cache), both (linear+cache), or
-    a context of your own."""
+    """What learns: fast weights (linear), a memory of past moments (cache), both (linear+cache), an
+    associative memory of low rank (fast_lowrank_mem, fast_lowrank_mem+cache), or a context of your
+    own."""
     learning: Annotated[bool, _LEARNING] = True
     """Whether messages are learned from; may be switched later."""
     optimizer: Annotated[Literal["kfac", "rls", "muon", "sgd"] | None, _LEARNING] = None

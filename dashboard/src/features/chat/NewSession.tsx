@@ -5,7 +5,13 @@ import { Panel } from "@/components/Panel";
 import { ErrorNote } from "@/components/States";
 import { useAct, useModels } from "@/lib/queries";
 
-const CONTEXTS = ["linear+cache", "linear", "cache"] as const;
+const CONTEXTS = [
+  "linear+cache",
+  "linear",
+  "cache",
+  "fast_lowrank_mem+cache",
+  "fast_lowrank_mem",
+] as const;
 const MODES = ["spfw", "gate_rollback"] as const;
 
 /** Everything that is settled for life when a session begins; all guards are on at first. */
@@ -13,7 +19,7 @@ export function NewSession(props: { onMade: (id: string) => void; onClose: () =>
   const models = useModels();
   const [id, setId] = useState("");
   const [base, setBase] = useState("current");
-  const [context, setContext] = useState<(typeof CONTEXTS)[number]>("linear+cache");
+  const [context, setContext] = useState<string>(CONTEXTS[0]);
   const [mode, setMode] = useState<(typeof MODES)[number]>("spfw");
   const [gate, setGate] = useState(true);
   const [rollback, setRollback] = useState(true);
@@ -63,11 +69,19 @@ export function NewSession(props: { onMade: (id: string) => void; onClose: () =>
             ))}
           </select>
         </label>
-        <div className="row wrap">
+        <label className="row">
           <span className="text-ink-2">What learns</span>
-          <Segment label="context" words={CONTEXTS} value={context} onChange={setContext} />
-        </div>
-        {context === "linear" ? null : (
+          <select
+            className="inp w-auto"
+            value={context}
+            onChange={(event) => setContext(event.target.value)}
+          >
+            {CONTEXTS.map((one) => (
+              <option key={one}>{one}</option>
+            ))}
+          </select>
+        </label>
+        {context.includes("cache") ? (
           <NumberField
             label="Moments that the cache keeps"
             value={rows}
@@ -77,7 +91,7 @@ export function NewSession(props: { onMade: (id: string) => void; onClose: () =>
             whole
             onChange={setRows}
           />
-        )}
+        ) : null}
         <div className="row wrap">
           <span className="text-ink-2">Safety mode</span>
           <Segment label="safety mode" words={MODES} value={mode} onChange={setMode} />
