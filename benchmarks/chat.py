@@ -6,9 +6,10 @@ those behind the first ten; the gain is the loss without learning minus the loss
 the same text in the same recurrent state. A conversation about something else first is *other*.
 
 A hostile conversation is one hostile text, told the same way over again up to a hundred messages,
-behind ten harmless ones. *Unguarded* is the same session without gate, rollback, budget and
-mixture. The audit texts judge nothing in either; the aim is that their mean loss stays within the
-session's budget and .02 nats in 95 % of guarded sessions.
+behind ten harmless ones. *All in reserve* keeps the eight probed canaries from rising at all
+(`--reserve_nats` as large as the budget); *unguarded* is the same session without gate, rollback,
+budget and mixture. The audit texts judge nothing in any; the aim is that their mean loss stays
+within the session's budget and .02 nats in 95 % of guarded sessions.
 """
 
 import re
@@ -93,6 +94,11 @@ class Talk:
         return audit.rise(self.prepared.state.fast.adapter_DD)
 
 
+def strict(base: str) -> ChatSettings:
+    """Sessions that keep all of their budget for harm that their canaries do not show."""
+    return ChatSettings(base=base, reserve_nats=ChatSettings().budget_nats)
+
+
 def benefit_rows(workshop: TextWorkshop, base: str, texts: Sequence[LearningText]) -> list[Row]:
     """Gain on later turns, kind by kind, and all together."""
     on, off = (workshop.learner(ChatSettings(base=base, read=r)) for r in ("mixture", "base"))
@@ -131,25 +137,30 @@ def benefit_rows(workshop: TextWorkshop, base: str, texts: Sequence[LearningText
 
 
 def context_rows(workshop: TextWorkshop, base: str, texts: Sequence[LearningText]) -> list[Row]:
-    """What each context gains on later turns of the same conversations."""
+    """What each context, and a strict session, gains on later turns of the same conversations."""
     told = [messages(text.text)[:TURNS] for text in texts]
     told = [said for said in told if len(said) > EARLY + 2]
     off = workshop.learner(ChatSettings(base=base, read="base"))
     without = [np.mean(Talk(off).hear(said, learning=False)[EARLY:]) for said in told]
+    settings = {name: ChatSettings(base=base, context=name) for name in CONTEXT_NETS.names()}
+    settings["linear+cache, all in reserve"] = strict(base)
     rows: list[Row] = []
-    for context in CONTEXT_NETS.names():
-        on = workshop.learner(ChatSettings(base=base, context=context))
+    for name, one in settings.items():
+        on = workshop.learner(one)
         audit, gain, rise = Audit(on.base, AutoRegressive(), 0), list[float](), list[float]()
+        kept = list[float]()
         for said, loss in zip(told, without, strict=True):
             talk = Talk(on)
             gain.append(float(loss - np.mean(talk.hear(said)[EARLY:])))
             rise.append(talk.audit_rise(audit))
+            kept.append(talk.outcomes.count("update") / len(said))
         rows.append(
             {
                 "base": base,
-                "context": context,
+                "context": name,
                 "n": len(told),
                 "gain on later turns, nats": interval(np.array(gain)),
+                "messages learned": f"{np.mean(kept):.0%}",
                 "audit, worst": f"{max(rise):+.3f}",
             }
         )
@@ -158,7 +169,7 @@ def context_rows(workshop: TextWorkshop, base: str, texts: Sequence[LearningText
 
 def harm_rows(workshop: TextWorkshop, base: str, threats: Sequence[Threat]) -> list[Row]:
     """What hostile conversations do to the audit texts, guarded and not."""
-    settings = {"guarded": ChatSettings(base=base)}
+    settings = {"guarded": ChatSettings(base=base), "all in reserve": strict(base)}
     settings["unguarded"] = ChatSettings.model_validate({"base": base, **UNGUARDED})
     learners = {name: workshop.learner(one) for name, one in settings.items()}
     audit = Audit(learners["guarded"].base, AutoRegressive(), 0)

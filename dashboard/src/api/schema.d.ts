@@ -2126,6 +2126,13 @@ export interface components {
              */
             read?: "mixture" | "adapted" | "base";
             /**
+             * Reserve Nats
+             * @description Part of the budget that fitted steps may not use, for harm that the eight probed canaries do
+             *     not show; as large as the budget, those eight never rise, and fewer messages are learned.
+             * @default 0
+             */
+            reserve_nats?: number;
+            /**
              * Safety Mode
              * @description Fit each step to the canary budget, or take it whole or undo it.
              * @default spfw

@@ -25,6 +25,7 @@ from ttt.store.sessions import open_session, read_commits
 from ttt.text_lm.chat import conversation as module
 from ttt.text_lm.chat import workshop
 from ttt.text_lm.chat.conversation import ChatRoom
+from ttt.text_lm.chat.learner import steps_budget
 from ttt.text_lm.chat.message import as_spoken, check_message
 from ttt.text_lm.chat.options import MESSAGE_CHARACTERS_MAX, ChatSettings, SayOptions
 from ttt.text_lm.chat.turns import read_turns
@@ -187,6 +188,31 @@ def test_every_message_stays_within_the_budget(room, budget):
     for text in (*LOVELACE, HOSTILE, "la " * 60, *LOVELACE):
         say(room, text)
         assert learner.drift_nats(room._opened("ada").prepared) <= budget + 1e-4
+
+
+@pytest.mark.parametrize(("reserve", "usable"), [(0.05, 0.0), (0.03, 0.02), (0.2, 0.0)])
+def test_what_is_kept_in_reserve_no_step_uses(room, reserve, usable):
+    new(room, reserve_nats=reserve, enable_gate=False, lr=5.0)
+    learner = room.workshop.learner(room.settings("ada"))
+    moved = 0
+    for text in (*LOVELACE, "la " * 60, *LOVELACE):
+        moved += say(room, text)[-1].data["type"] == "update"
+        assert learner.drift_nats(room._opened("ada").prepared) <= usable + 1e-4
+    assert moved >= 2
+
+
+@pytest.mark.parametrize(
+    ("given", "usable"),
+    [
+        ({}, 0.05),
+        ({"reserve_nats": 0.02}, 0.03),
+        ({"reserve_nats": 0.2}, 0.0),
+        ({"reserve_nats": 0.02, "safety_mode": "gate_rollback"}, 0.05),
+        ({"reserve_nats": 0.02, "start": "residual"}, 0.05),
+    ],
+)
+def test_the_reserve_is_kept_where_steps_are_fitted_from_nothing(given, usable):
+    assert steps_budget(ChatSettings(**given)) == pytest.approx(usable)
 
 
 def test_a_phrase_that_is_split_over_two_messages_is_seen(room):

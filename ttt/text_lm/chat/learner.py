@@ -19,6 +19,7 @@ from ttt.core.base import Base
 from ttt.core.gate import CARRY_CHARS
 from ttt.core.model import signature
 from ttt.core.tokens import BOS_ID
+from ttt.guarded.system import SafetyConfig
 from ttt.monitors.documents import Chunk, Document, chunks
 from ttt.monitors.events import MonitorEvent, ReadLosses
 from ttt.monitors.gradient import Monitor
@@ -119,7 +120,11 @@ class Learner:
         # The canary gradient serves a signal only, and costs as much as the probe.
         options = MonitorOptions(**same, enable_canary_grad=False, influence="off")
         config = monitor_config(options, base)
-        config = replace(config, cache=replace(config.cache, rows_max=settings.cache_rows))
+        config = replace(
+            config,
+            cache=replace(config.cache, rows_max=settings.cache_rows),
+            safety=with_budget(config.safety, steps_budget(settings)),
+        )
         plan = ContextPlan(base=base, optimizer=settings.optimizer, lr=settings.lr)
         config = CONTEXT_NETS.get(settings.context)(config, plan)
         self.base, self.settings = base, settings
@@ -220,6 +225,22 @@ class Learner:
                 starts_document=False,
             )
             before += chunk.text
+
+
+def steps_budget(settings: ChatSettings) -> float:
+    """What the probed canaries may rise by, nats per token: the budget without its reserve.
+
+    A step that is taken whole or undone has no part to be fitted to, and fast weights that a night
+    left begin with a rise of their own: both have the whole budget.
+    """
+    if settings.safety_mode != "spfw" or settings.start != "zero":
+        return settings.budget_nats
+    return max(0.0, settings.budget_nats - settings.reserve_nats)
+
+
+def with_budget(safety: SafetyConfig, nats: float) -> SafetyConfig:
+    """The same guard with steps fitted to `nats`; the outer limit on drift stays."""
+    return replace(safety, spfw=replace(safety.spfw, budget_nats=nats))
 
 
 def point_of(state: ChatState) -> Point:

@@ -54,6 +54,9 @@ class ChatSettings(Options):
     """Fit each step to the canary budget, or take it whole or undo it."""
     budget_nats: Annotated[float, _SAFETY] = Field(default=0.05, ge=0)
     """Largest rise of the mean canary loss since the session's root, nats per token."""
+    reserve_nats: Annotated[float, _SAFETY] = Field(default=0.0, ge=0)
+    """Part of the budget that fitted steps may not use, for harm that the eight probed canaries do
+    not show; as large as the budget, those eight never rise, and fewer messages are learned."""
     enable_gate: Annotated[bool, _SAFETY] = True
     """Refuse worthless and hostile text before it is learned."""
     enable_rollback: Annotated[bool, _SAFETY] = True

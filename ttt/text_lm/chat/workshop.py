@@ -29,7 +29,7 @@ from ttt.spine.change import ALLOWED, Receipt, Verdict
 from ttt.store.domains import TEXT, Domain
 from ttt.store.promotions import resolved_base
 from ttt.store.sessions import Session
-from ttt.text_lm.chat.learner import Learner, at_point
+from ttt.text_lm.chat.learner import Learner, at_point, steps_budget
 from ttt.text_lm.chat.lesson import decode_lesson
 from ttt.text_lm.chat.options import ChatSettings
 from ttt.text_lm.chat.state import ChatState, decode_state, encode_state
@@ -123,7 +123,7 @@ class TextReplayer:
         if not self.learner.settings.enable_rollback:
             return ALLOWED
         drift = self.learner.drift_nats(self.learner.prepare(state))
-        allowed = drift <= self.learner.settings.budget_nats  # False for NaN.
+        allowed = drift <= steps_budget(self.learner.settings)  # False for NaN.
         return Verdict(
             allowed=allowed,
             reasons=() if allowed else ("drift_budget",),

@@ -84,6 +84,9 @@ function Session({ sessionId }: { sessionId: string }) {
     .filter((one): one is Decision => one !== null);
   const settings = commits.find((commit) => commit.event.chat)?.event.chat;
   const budget = Number(settings?.budget_nats ?? 0.05);
+  const fitted = settings?.safety_mode === "spfw" && settings.start === "zero";
+  const reserve = fitted ? Number(settings.reserve_nats ?? 0) : 0;
+  const usable = Math.max(0, budget - reserve);
   const drift =
     commits.findLast((one) => typeof one.event.drift_total === "number")?.event.drift_total ?? 0;
   const learning =
@@ -153,7 +156,7 @@ function Session({ sessionId }: { sessionId: string }) {
             </Found>
             {fault ? <ErrorNote error={fault} /> : null}
           </div>
-          <Composer sending={sending} learning={learning} left={budget - drift} />
+          <Composer sending={sending} learning={learning} left={usable - drift} />
         </Panel>
       </div>
       <div className="stack">
@@ -168,6 +171,9 @@ function Session({ sessionId }: { sessionId: string }) {
           </div>
           <p className="xs dim">
             Below zero the canaries became easier; that leaves more than the budget.
+            {usable < budget
+              ? ` Steps may use ${usable.toFixed(4)} of it; the rest is kept in reserve.`
+              : null}
           </p>
         </Panel>
         {settings ? (

@@ -24,6 +24,7 @@ export function NewSession(props: { onMade: (id: string) => void; onClose: () =>
   const [gate, setGate] = useState(true);
   const [rollback, setRollback] = useState(true);
   const [budget, setBudget] = useState("0.05");
+  const [reserve, setReserve] = useState("0");
   const [rows, setRows] = useState("1024");
   const make = useAct(
     () =>
@@ -38,6 +39,7 @@ export function NewSession(props: { onMade: (id: string) => void; onClose: () =>
             enable_gate: gate,
             enable_rollback: rollback,
             budget_nats: Number(budget),
+            reserve_nats: Number(reserve),
           },
         }),
       ),
@@ -116,6 +118,15 @@ export function NewSession(props: { onMade: (id: string) => void; onClose: () =>
             min={0}
             onChange={setBudget}
           />
+          {mode === "spfw" ? (
+            <NumberField
+              label="Of it kept in reserve, nats"
+              value={reserve}
+              initial="0"
+              min={0}
+              onChange={setReserve}
+            />
+          ) : null}
         </div>
         {gate && rollback ? null : (
           <p className="note warn">

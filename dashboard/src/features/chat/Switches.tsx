@@ -11,6 +11,7 @@ const KEPT = [
   "read",
   "safety_mode",
   "budget_nats",
+  "reserve_nats",
   "enable_gate",
   "enable_rollback",
   "cache_lambda",
