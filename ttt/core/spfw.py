@@ -4,9 +4,9 @@
 
 The budget is anchored at the session's start: after every commit the mean canary loss may stand at
 most `budget_nats` above where it stood under the anchor's weights, and no single canary more than
-`canary_limit_nats`. A per-step limit would not stop a slow drift. A budget of zero leaves what makes
-the canaries easier on the whole, and room for more after it; a step that makes them harder from the
-start is then refused (docs/decisions/0019).
+`canary_limit_nats`. A per-step limit would not stop a slow drift. A budget of zero leaves what
+makes the canaries easier on the whole, and room for more after it; a step that makes them harder
+from the start is then refused (docs/decisions/0019).
 
 Shrinking is exact by that convexity: on the segment from an admissible point to an inadmissible one
 the chord lies above the loss, so the point where the *chord* meets the limit is admissible, and
