@@ -33,6 +33,9 @@ from ttt.core.vocabulary import errors_pass
 from ttt.errors import ConfigError
 
 RANK, RATE, STRENGTH_NATS = 64, 0.05, 8.0
+"""Own, by `python -m benchmarks memory`."""
+EPS = 1e-12
+"""A direction that no feature has is taken no further apart than this. Own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +94,3 @@ def associative_memory(fisher: Fisher, *, lr: float | None = None, rank: int = R
     moments_D, directions_DD = torch.linalg.eigh(fisher.A_DD.double())
     leading_DR = directions_DD[:, -rank:] / moments_D[-rank:].clamp(min=EPS).sqrt()
     return FastLowRank(lr=RATE if lr is None else lr, keys_DR=leading_DR.to(fisher.A_DD))
-
-
-EPS = 1e-12
-"""A direction that no feature has is taken no further apart than this."""
