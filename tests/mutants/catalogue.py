@@ -133,7 +133,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the mixture forgets its prior",
         path="ttt/core/mixture.py",
-        old="    log_joint_K = prior_K.log() + _chunk",
+        old="    log_joint_K = prior_K.to(log_probs_KT.device).log() + _chunk",
         new="    log_joint_K = _chunk",
         test=MIXTURE + "test_the_closed_form_equals_the_token_by_token_mixture",
     ),
