@@ -136,35 +136,48 @@ def benefit_rows(workshop: TextWorkshop, base: str, texts: Sequence[LearningText
     ]
 
 
+def read_only(
+    workshop: TextWorkshop, base: str, told: Sequence[Sequence[str]], early: int
+) -> list[float]:
+    """Loss of each conversation behind its first `early` turns, without learning."""
+    off = workshop.learner(ChatSettings(base=base, read="base"))
+    return [float(np.mean(Talk(off).hear(said, learning=False)[early:])) for said in told]
+
+
+def gain_columns(
+    learner: Learner, told: Sequence[Sequence[str]], without: Sequence[float], early: int
+) -> Row:
+    """What one kind of session gains over `read_only`, and what it risks."""
+    audit = Audit(learner.base, AutoRegressive(), 0)
+    gain, rise, kept = list[float](), list[float](), list[float]()
+    for said, loss in zip(told, without, strict=True):
+        talk = Talk(learner)
+        gain.append(loss - float(np.mean(talk.hear(said)[early:])))
+        rise.append(talk.audit_rise(audit))
+        kept.append(talk.outcomes.count("update") / len(said))
+    return {
+        "n": len(told),
+        "gain on later turns, nats": interval(np.array(gain)),
+        "messages learned": f"{np.mean(kept):.0%}",
+        "audit, worst": f"{max(rise):+.3f}",
+    }
+
+
 def context_rows(workshop: TextWorkshop, base: str, texts: Sequence[LearningText]) -> list[Row]:
     """What each context, and a strict session, gains on later turns of the same conversations."""
     told = [messages(text.text)[:TURNS] for text in texts]
     told = [said for said in told if len(said) > EARLY + 2]
-    off = workshop.learner(ChatSettings(base=base, read="base"))
-    without = [np.mean(Talk(off).hear(said, learning=False)[EARLY:]) for said in told]
     settings = {name: ChatSettings(base=base, context=name) for name in CONTEXT_NETS.names()}
     settings["linear+cache, all in reserve"] = strict(base)
-    rows: list[Row] = []
-    for name, one in settings.items():
-        on = workshop.learner(one)
-        audit, gain, rise = Audit(on.base, AutoRegressive(), 0), list[float](), list[float]()
-        kept = list[float]()
-        for said, loss in zip(told, without, strict=True):
-            talk = Talk(on)
-            gain.append(float(loss - np.mean(talk.hear(said)[EARLY:])))
-            rise.append(talk.audit_rise(audit))
-            kept.append(talk.outcomes.count("update") / len(said))
-        rows.append(
-            {
-                "base": base,
-                "context": name,
-                "n": len(told),
-                "gain on later turns, nats": interval(np.array(gain)),
-                "messages learned": f"{np.mean(kept):.0%}",
-                "audit, worst": f"{max(rise):+.3f}",
-            }
-        )
-    return rows
+    without = read_only(workshop, base, told, EARLY)
+    return [
+        {
+            "base": base,
+            "context": name,
+            **gain_columns(workshop.learner(one), told, without, EARLY),
+        }
+        for name, one in settings.items()
+    ]
 
 
 def harm_rows(workshop: TextWorkshop, base: str, threats: Sequence[Threat]) -> list[Row]:

@@ -11,16 +11,12 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import torch
 
-from benchmarks.chat import BASES, Talk, messages
-from benchmarks.evaluate import interval
+from benchmarks.chat import BASES, gain_columns, messages, read_only
 from benchmarks.learning_texts import LearningText, learning_texts
 from benchmarks.report import Row, Tables
 from ttt.core.associative import RANK, RATE, STRENGTH_NATS, associative_memory
-from ttt.core.objective import AutoRegressive
-from ttt.monitors.audit import Audit
 from ttt.monitors.gradient import MonitorConfig
 from ttt.text_lm.chat.contexts import CONTEXT_NETS, ContextPlan, without_cache
 from ttt.text_lm.chat.options import ChatSettings
@@ -35,17 +31,10 @@ EARLY: Final = 8
 
 def grid_rows(workshop: TextWorkshop, base: str, texts: list[LearningText]) -> list[Row]:
     """Every setting on the same conversations."""
-    told = [messages(text.text)[:TURNS] for text in texts]
-    off = workshop.learner(ChatSettings(base=base, read="base"))
-    without = [np.mean(Talk(off).hear(said, learning=False)[EARLY:]) for said in told]
-    audit, rows = Audit(off.base, AutoRegressive(), 0), list[Row]()
+    told, rows = [messages(text.text)[:TURNS] for text in texts], list[Row]()
+    without = read_only(workshop, base, told, EARLY)
     for rank, rate, strength in product(RANKS, RATES, STRENGTHS):
         on = workshop.learner(ChatSettings(base=base, context=registered(rank, rate, strength)))
-        gain, rise = list[float](), list[float]()
-        for said, loss in zip(told, without, strict=True):
-            talk = Talk(on)
-            gain.append(float(loss - np.mean(talk.hear(said)[EARLY:])))
-            rise.append(talk.audit_rise(audit))
         shipped = (rank, rate, strength) == (RANK, RATE, STRENGTH_NATS)
         rows.append(
             {
@@ -53,9 +42,7 @@ def grid_rows(workshop: TextWorkshop, base: str, texts: list[LearningText]) -> l
                 "rank": f"{rank}{' (shipped)' if shipped else ''}",
                 "rate": f"{rate:g}",
                 "strength, nats": f"{strength:g}",
-                "n": len(told),
-                "gain, nats": interval(np.array(gain)),
-                "audit, worst": f"{max(rise):+.3f}",
+                **gain_columns(on, told, without, EARLY),
             }
         )
     return rows

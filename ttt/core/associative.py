@@ -28,7 +28,7 @@ from torch import Tensor
 
 from ttt.core.closed_form import Batch
 from ttt.core.fisher import Fisher
-from ttt.core.rules import Memory, UpdateRule
+from ttt.core.rules import Sgd
 from ttt.core.vocabulary import errors_pass
 from ttt.errors import ConfigError
 
@@ -39,18 +39,13 @@ EPS = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FastLowRank(UpdateRule):
-    """The delta rule on `A`; `associative_memory` builds it."""
+class FastLowRank(Sgd):
+    """Plain descent on the associative loss, the delta rule; `associative_memory` builds it."""
 
     keys_DR: Float[Tensor, "width rank"] = field(repr=False)
     """`B`: features to keys of unit variance."""
     strength_nats: float = STRENGTH_NATS
     """How far a value lifts the logit of a token that the base thought impossible."""
-
-    def start(self, like_DD: Float[Tensor, "width width"]) -> Memory:
-        """Nothing beside the weights themselves."""
-        del like_DD
-        return {}
 
     def own_gradient(
         self,
@@ -66,16 +61,6 @@ class FastLowRank(UpdateRule):
         keys_NR = batch.features_ND @ self.keys_DR
         gradient_DR = (answers_ND - values_ND).T @ keys_NR / len(batch)
         return gradient_DR @ self.keys_DR.T
-
-    def step(
-        self,
-        gradient_DD: Float[Tensor, "width width"],
-        features_ND: Float[Tensor, "predicted width"],
-        memory: Memory,
-    ) -> tuple[Float[Tensor, "width width"], Memory]:
-        """See `UpdateRule.step`."""
-        del features_ND
-        return -self.lr * gradient_DD, memory
 
 
 def associative_memory(fisher: Fisher, *, lr: float | None = None, rank: int = RANK) -> FastLowRank:

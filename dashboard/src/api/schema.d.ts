@@ -2127,8 +2127,9 @@ export interface components {
             read?: "mixture" | "adapted" | "base";
             /**
              * Reserve Nats
-             * @description Part of the budget that fitted steps may not use, for harm that the eight probed canaries do
-             *     not show; as large as the budget, those eight never rise, and fewer messages are learned.
+             * @description Part of the budget that steps may not use, for harm that the eight probed canaries do not
+             *     show; as large as the budget, those eight never rise, and fewer messages are learned. For
+             *     sessions whose steps are fitted (spfw) and that start from zero.
              * @default 0
              */
             reserve_nats?: number;

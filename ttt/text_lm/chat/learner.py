@@ -228,14 +228,8 @@ class Learner:
 
 
 def steps_budget(settings: ChatSettings) -> float:
-    """What the probed canaries may rise by, nats per token: the budget without its reserve.
-
-    A step that is taken whole or undone has no part to be fitted to, and fast weights that a night
-    left begin with a rise of their own: both have the whole budget.
-    """
-    if settings.safety_mode != "spfw" or settings.start != "zero":
-        return settings.budget_nats
-    return max(0.0, settings.budget_nats - settings.reserve_nats)
+    """What the probed canaries may rise by, nats per token: the budget without its reserve."""
+    return settings.budget_nats - settings.reserve_nats
 
 
 def with_budget(safety: SafetyConfig, nats: float) -> SafetyConfig:

@@ -6,7 +6,7 @@ its first commit, and every replay reads them there.
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ttt.branching.options import SessionOptions
 from ttt.lib.flags import CommandOptions
@@ -55,12 +55,27 @@ class ChatSettings(Options):
     budget_nats: Annotated[float, _SAFETY] = Field(default=0.05, ge=0)
     """Largest rise of the mean canary loss since the session's root, nats per token."""
     reserve_nats: Annotated[float, _SAFETY] = Field(default=0.0, ge=0)
-    """Part of the budget that fitted steps may not use, for harm that the eight probed canaries do
-    not show; as large as the budget, those eight never rise, and fewer messages are learned."""
+    """Part of the budget that steps may not use, for harm that the eight probed canaries do not
+    show; as large as the budget, those eight never rise, and fewer messages are learned. For
+    sessions whose steps are fitted (spfw) and that start from zero."""
     enable_gate: Annotated[bool, _SAFETY] = True
     """Refuse worthless and hostile text before it is learned."""
     enable_rollback: Annotated[bool, _SAFETY] = True
     """Undo a change that harms the canaries."""
+
+    @model_validator(mode="after")
+    def _reserve_has_a_use(self) -> "ChatSettings":
+        if self.reserve_nats > self.budget_nats:
+            raise ValueError(
+                f"reserve_nats={self.reserve_nats} is more than the whole budget_nats="
+                f"{self.budget_nats}; keep at most that."
+            )
+        if self.reserve_nats > 0.0 and (self.safety_mode != "spfw" or self.start != "zero"):
+            raise ValueError(
+                "reserve_nats needs safety_mode spfw, whose steps are fitted, and start zero, "
+                f"not {self.safety_mode} and {self.start}; leave it at 0."
+            )
+        return self
 
 
 class NewChatOptions(SessionOptions, ChatSettings):

@@ -84,9 +84,7 @@ function Session({ sessionId }: { sessionId: string }) {
     .filter((one): one is Decision => one !== null);
   const settings = commits.find((commit) => commit.event.chat)?.event.chat;
   const budget = Number(settings?.budget_nats ?? 0.05);
-  const fitted = settings?.safety_mode === "spfw" && settings.start === "zero";
-  const reserve = fitted ? Number(settings.reserve_nats ?? 0) : 0;
-  const usable = Math.max(0, budget - reserve);
+  const usable = budget - Number(settings?.reserve_nats ?? 0);
   const drift =
     commits.findLast((one) => typeof one.event.drift_total === "number")?.event.drift_total ?? 0;
   const learning =

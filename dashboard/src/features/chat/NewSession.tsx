@@ -39,7 +39,7 @@ export function NewSession(props: { onMade: (id: string) => void; onClose: () =>
             enable_gate: gate,
             enable_rollback: rollback,
             budget_nats: Number(budget),
-            reserve_nats: Number(reserve),
+            reserve_nats: mode === "spfw" ? Number(reserve) : 0,
           },
         }),
       ),
