@@ -35,13 +35,6 @@ CHAT_MUTANTS: tuple[Mutant, ...] = (
         test=TALK + "test_what_is_kept_in_reserve_no_step_uses",
     ),
     Mutant(
-        name="every thread has an arena of its own",
-        path="ttt/lib/allocator.py",
-        old="_M_ARENA_MAX: 1}",
-        new="_M_ARENA_MAX: 64}",
-        test="tests/lib/test_allocator.py::test_threads_share_one_arena",
-    ),
-    Mutant(
         name="the low-rank memory stores what it knows already, again",
         path="ttt/core/associative.py",
         old="answers_ND = batch.features_ND @ adapter_DD.T",
