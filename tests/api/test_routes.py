@@ -198,6 +198,14 @@ def test_figures_for_prometheus_name_no_session(api):
     assert "ada" not in text
 
 
+def test_fields_that_do_not_go_together_are_one_sentence(api):
+    body = {"session_id": "strict", "reserve_nats": 0.06}
+    answer = api.post("/api/text/sessions", json=body)
+    assert answer.status_code == 422
+    told = "reserve_nats=0.06 is more than the whole budget_nats=0.05; keep at most that."
+    assert answer.json()["detail"].removeprefix("body: ") == told
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [

@@ -150,11 +150,16 @@ def install(app: FastAPI) -> None:
 def _refused(faults: Any) -> Response:  # noqa: ANN401 (pydantic's own records)
     """Place and kind of each fault; what was sent may be anything, and is not sent back."""
     found = [
-        {"place": ".".join(map(str, one["loc"])), "kind": one["type"], "message": one["msg"]}
+        {
+            "place": ".".join(map(str, one["loc"])),
+            "kind": one["type"],
+            "message": str(one["msg"]).removeprefix("Value error, "),
+        }
         for one in faults
     ]
     first = found[0] if found else {"place": "body", "message": "cannot be read"}
-    detail = f"{first['place']}: {first['message']}."
+    place = f"{first['place']}: " if first["place"] else ""  # None: several fields together.
+    detail = f"{place}{first['message'].removesuffix('.')}."
     safe = [{name: _plain(text) for name, text in one.items()} for one in found[:20]]
     return problem(422, "Request refused", _plain(detail), errors=safe)
 
