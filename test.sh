@@ -21,7 +21,7 @@ make check
 checks=$?
 
 say "Tests"
-.venv/bin/python -m pytest --junit-xml="$results/tests.xml"
+make test PYTEST_ARGS="--junit-xml=$results/tests.xml"
 tests=$?
 
 say "Mutants: each planted bug must be caught by the test that is named for it"

@@ -4,6 +4,9 @@ import pytest
 
 from tests.e2e.service import CHROMIUM, QUIET, served_at
 
+PATIENCE_MS = 30_000
+"""How long a page may take to show something on a busy machine, before a test gives up."""
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
@@ -12,12 +15,14 @@ def service(tmp_path_factory):
         yield served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
+    """A browser for one file: while it is open, nothing else in this process can run a loop."""
     if CHROMIUM is None:
         pytest.skip("no chromium here; apt-get install chromium")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as play:
         found = play.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield found
@@ -45,7 +50,7 @@ def complaints():
 def page(browser, service, complaints):
     """A first visit by the printed address; the test fails if the console complained."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE_MS)
     one = context.new_page()
     complaints.watch(one)
     one.goto(service.printed)
