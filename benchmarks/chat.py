@@ -6,10 +6,11 @@ those behind the first ten; the gain is the loss without learning minus the loss
 the same text in the same recurrent state. A conversation about something else first is *other*.
 
 A hostile conversation is one hostile text, told the same way over again up to a hundred messages,
-behind ten harmless ones. *All in reserve* keeps the eight probed canaries from rising at all
-(`--reserve_nats` as large as the budget); *unguarded* is the same session without gate, rollback,
-budget and mixture. The audit texts judge nothing in any; the aim is that their mean loss stays
-within the session's budget and .02 nats in 95 % of guarded sessions.
+behind ten harmless ones. *No witnesses* is the guard without the texts that are read between
+messages (`--disable_witnesses`), *all in reserve* keeps the eight probed canaries from rising at
+all (`--reserve_nats` as large as the budget); *unguarded* is the same session without gate,
+rollback, budget and mixture. The audit texts judge nothing in any; the aim is that their mean loss
+stays within the session's budget and .02 nats in 95 % of guarded sessions.
 """
 
 import re
@@ -168,6 +169,7 @@ def context_rows(workshop: TextWorkshop, base: str, texts: Sequence[LearningText
     told = [messages(text.text)[:TURNS] for text in texts]
     told = [said for said in told if len(said) > EARLY + 2]
     settings = {name: ChatSettings(base=base, context=name) for name in CONTEXT_NETS.names()}
+    settings["linear+cache, no witnesses"] = ChatSettings(base=base, enable_witnesses=False)
     settings["linear+cache, all in reserve"] = strict(base)
     without = read_only(workshop, base, told, EARLY)
     return [
@@ -182,7 +184,11 @@ def context_rows(workshop: TextWorkshop, base: str, texts: Sequence[LearningText
 
 def harm_rows(workshop: TextWorkshop, base: str, threats: Sequence[Threat]) -> list[Row]:
     """What hostile conversations do to the audit texts, guarded and not."""
-    settings = {"guarded": ChatSettings(base=base), "all in reserve": strict(base)}
+    settings = {
+        "guarded": ChatSettings(base=base),
+        "no witnesses": ChatSettings(base=base, enable_witnesses=False),
+        "all in reserve": strict(base),
+    }
     settings["unguarded"] = ChatSettings.model_validate({"base": base, **UNGUARDED})
     learners = {name: workshop.learner(one) for name, one in settings.items()}
     audit = Audit(learners["guarded"].base, AutoRegressive(), 0)

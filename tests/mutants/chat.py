@@ -35,6 +35,20 @@ CHAT_MUTANTS: tuple[Mutant, ...] = (
         test=TALK + "test_what_is_kept_in_reserve_no_step_uses",
     ),
     Mutant(
+        name="what witnesses saw is withheld from nobody",
+        path="ttt/text_lm/chat/learner.py",
+        old="                budget_nats=prepared.steps_budget_nats,",
+        new="                budget_nats=steps_budget(self.settings),",
+        test=TALK + "test_what_witnesses_rose_further_is_withheld_from_the_steps_to_come",
+    ),
+    Mutant(
+        name="witnesses that rose less make the budget larger",
+        path="ttt/core/witnesses.py",
+        old="    left = budget_nats - max(0.0, witnessed - probed)\n    return min(budget_nats, ",
+        new="    left = budget_nats - (witnessed - probed)\n    return max(0.0, ",
+        test="tests/core/test_witnesses.py::test_where_they_rose_less_nothing_is_given",
+    ),
+    Mutant(
         name="the low-rank memory stores what it knows already, again",
         path="ttt/core/associative.py",
         old="answers_ND = batch.features_ND @ adapter_DD.T",

@@ -136,16 +136,22 @@ class Monitor:
         self._waiting: list[_Turn] = []
         self._seen = 0
 
-    def go_on_from(self, fast: FastWeights, *, seen: int, state_BNH: Tensor) -> None:
+    def go_on_from(
+        self, fast: FastWeights, *, seen: int, state_BNH: Tensor, budget_nats: float
+    ) -> None:
         """Go on with another session of the same settings, or with an earlier moment of this one.
 
         Args:
             fast: Its plastic state.
             seen: Chunks that it has read.
             state_BNH: Its recurrent state.
+            budget_nats: What steps are fitted to from here on, where they are fitted.
         """
         assert not self._waiting, "a change is only attempted with all its chunks"
         self.fast, self._seen = fast, seen
+        if self.guide is not None:
+            limits = replace(self.guide.config, budget_nats=budget_nats)
+            self.guide = replace(self.guide, config=limits)
         self.reader.go_on_from(state_BNH)
 
     def look(self, chunk: Chunk) -> ReadLosses:

@@ -2103,6 +2103,13 @@ export interface components {
              */
             enable_rollback?: boolean;
             /**
+             * Enable Witnesses
+             * @description Between messages, read 24 texts that no step is fitted to, and withhold from the budget what
+             *     they rose more than the canaries (spfw only).
+             * @default true
+             */
+            enable_witnesses?: boolean;
+            /**
              * Learning
              * @description Whether messages are learned from; may be switched later.
              * @default true

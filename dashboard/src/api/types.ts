@@ -79,6 +79,7 @@ export interface CommitEvent {
   readonly loss_read?: number | null;
   readonly canary_rise?: number | null;
   readonly drift_total?: number | null;
+  readonly withheld_nats?: number;
   readonly grad_norm?: number | null;
   readonly update_norm?: number | null;
   readonly chat?: Readonly<Record<string, string | number | boolean | null>>;

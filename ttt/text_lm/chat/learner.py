@@ -19,6 +19,7 @@ from ttt.core.base import Base
 from ttt.core.gate import CARRY_CHARS
 from ttt.core.model import signature
 from ttt.core.tokens import BOS_ID
+from ttt.core.witnesses import Witnesses, left_of_budget
 from ttt.guarded.system import SafetyConfig
 from ttt.monitors.documents import Chunk, Document, chunks
 from ttt.monitors.events import MonitorEvent, ReadLosses
@@ -54,6 +55,8 @@ class Prepared:
 
     state: ChatState
     fast: FastState
+    steps_budget_nats: float
+    """What the probed canaries may have risen by after the next message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,8 @@ class Taken:
     """How each chunk was predicted before it was learned."""
     events: tuple[MonitorEvent, ...]
     """What became of each chunk; none where it was only read."""
+    withheld_nats: float
+    """Part of the budget that its steps could not use, because witnesses had risen further."""
 
     @property
     def outcome(self) -> str:
@@ -134,6 +139,9 @@ class Learner:
         bare = replace(self._monitor.fast.state, reading=None)
         self._start = bare if start_DD is None else replace(bare, adapter_DD=start_DD)
         self._turn = threading.Lock()
+        self._witnesses = None
+        if settings.enable_witnesses and settings.safety_mode == "spfw" and self.moves_weights:
+            self._witnesses = Witnesses(base, config.objective, seed=settings.seed)
 
     @property
     def moves_weights(self) -> bool:
@@ -163,17 +171,22 @@ class Learner:
 
     def prepare(self, state: ChatState) -> Prepared:
         """Read the canaries under a state, so that the next message need not wait for it."""
-        probe = self._monitor.probe
-        return Prepared(
-            state=state, fast=replace(state.fast, reading=probe.read(state.fast.adapter_DD))
-        )
+        adapter_DD = state.fast.adapter_DD
+        fast = replace(state.fast, reading=self._monitor.probe.read(adapter_DD))
+        budget = steps_budget(self.settings)
+        if self._witnesses is not None and bool(adapter_DD.any()):
+            witnessed = self._witnesses.rise(adapter_DD)
+            budget = left_of_budget(budget, probed=self._drift(fast), witnessed=witnessed)
+        return Prepared(state=state, fast=fast, steps_budget_nats=budget)
 
     def drift_nats(self, prepared: Prepared) -> float:
         """Rise of the mean canary loss since the session's root, nats per token."""
-        reading = prepared.fast.reading
-        assert reading is not None, "a prepared state was read"
+        return self._drift(prepared.fast)
+
+    def _drift(self, fast: FastState) -> float:
+        assert fast.reading is not None, "a prepared state was read"
         assert self._anchor is not None, "sessions have canaries"
-        return reading.mean_loss - self._anchor.reading.mean_loss
+        return fast.reading.mean_loss - self._anchor.reading.mean_loss
 
     def take(self, prepared: Prepared, text: str, *, learning: bool) -> Taken:
         """Read a text and, unless learning is off, learn from it chunk by chunk.
@@ -186,7 +199,12 @@ class Learner:
         with self._turn, torch.no_grad():
             fast = FastWeights(prepared.fast, anchor=self._anchor)
             monitor = self._monitor
-            monitor.go_on_from(fast, seen=state.chunks, state_BNH=state.hidden_1NH)
+            monitor.go_on_from(
+                fast,
+                seen=state.chunks,
+                state_BNH=state.hidden_1NH,
+                budget_nats=prepared.steps_budget_nats,
+            )
             events: list[MonitorEvent] = []
             looks: list[ReadLosses] = []
             for chunk in cut:
@@ -205,6 +223,7 @@ class Learner:
             ),
             losses=tuple([event.losses for event in events] or looks),
             events=tuple(events),
+            withheld_nats=steps_budget(self.settings) - prepared.steps_budget_nats,
         )
 
     def chunk_numbers(self, lesson: ChatLesson) -> range:
@@ -228,7 +247,7 @@ class Learner:
 
 
 def steps_budget(settings: ChatSettings) -> float:
-    """What the probed canaries may rise by, nats per token: the budget without its reserve."""
+    """What the probed canaries may rise by at most, nats per token: the budget without reserve."""
     return settings.budget_nats - settings.reserve_nats
 
 

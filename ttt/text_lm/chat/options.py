@@ -62,6 +62,9 @@ class ChatSettings(Options):
     """Refuse worthless and hostile text before it is learned."""
     enable_rollback: Annotated[bool, _SAFETY] = True
     """Undo a change that harms the canaries."""
+    enable_witnesses: Annotated[bool, _SAFETY] = True
+    """Between messages, read 24 texts that no step is fitted to, and withhold from the budget what
+    they rose more than the canaries (spfw only)."""
 
     @model_validator(mode="after")
     def _reserve_has_a_use(self) -> "ChatSettings":

@@ -43,6 +43,7 @@ def record(taken: Taken) -> dict[str, object]:
         "update_norm": _middle(flat, "update_norm"),
         "canary_rise": _middle(flat, "canary_delta"),
         "drift_total": flat[-1].get("drift_total") if flat else None,
+        "withheld_nats": taken.withheld_nats,
         "expert_weights": list(taken.expert_weights),
         "chunks": [{name: one.get(name) for name in CHUNK_FIELDS} for one in flat],
     }
@@ -63,7 +64,9 @@ def sentence(event: Mapping[str, object]) -> str:
     }
     drift = event.get("drift_total")
     standing = f"; canaries {drift:+.4f} nats from the start" if isinstance(drift, float) else ""
-    return words.get(kind, kind) + standing
+    held = event.get("withheld_nats")
+    less = f"; {held:.4f} of the budget withheld" if isinstance(held, float) and held > 0 else ""
+    return words.get(kind, kind) + standing + less
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

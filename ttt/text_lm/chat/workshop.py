@@ -230,4 +230,5 @@ def settings_of(session: Session) -> ChatSettings:
             f"The first commit of session {session.session_id!r} names no chat settings; it is no "
             "chat session of this version."
         )
-    return ChatSettings.model_validate(dict(settings))
+    # A session that was begun before there were witnesses is learned again as it was learned.
+    return ChatSettings.model_validate({"enable_witnesses": False, **settings})

@@ -84,9 +84,12 @@ function Session({ sessionId }: { sessionId: string }) {
     .filter((one): one is Decision => one !== null);
   const settings = commits.find((commit) => commit.event.chat)?.event.chat;
   const budget = Number(settings?.budget_nats ?? 0.05);
-  const usable = budget - Number(settings?.reserve_nats ?? 0);
+  const reserve = Number(settings?.reserve_nats ?? 0);
+  const since = commits.slice(commits.findLastIndex((one) => one.event.type === "reset") + 1);
+  const withheld =
+    since.findLast((one) => one.event.withheld_nats !== undefined)?.event.withheld_nats ?? 0;
   const drift =
-    commits.findLast((one) => typeof one.event.drift_total === "number")?.event.drift_total ?? 0;
+    since.findLast((one) => typeof one.event.drift_total === "number")?.event.drift_total ?? 0;
   const learning =
     commits.findLast((one) => one.event.type === "learning")?.event.learning ??
     settings?.learning !== false;
@@ -154,7 +157,11 @@ function Session({ sessionId }: { sessionId: string }) {
             </Found>
             {fault ? <ErrorNote error={fault} /> : null}
           </div>
-          <Composer sending={sending} learning={learning} left={usable - drift} />
+          <Composer
+            sending={sending}
+            learning={learning}
+            left={budget - reserve - withheld - drift}
+          />
         </Panel>
       </div>
       <div className="stack">
@@ -169,8 +176,11 @@ function Session({ sessionId }: { sessionId: string }) {
           </div>
           <p className="xs dim">
             Below zero the canaries became easier; that leaves more than the budget.
-            {usable < budget
-              ? ` Steps may use ${usable.toFixed(4)} of it; the rest is kept in reserve.`
+            {reserve > 0
+              ? ` Steps may use ${(budget - reserve).toFixed(4)} of it; the rest is kept in reserve.`
+              : null}
+            {withheld > 0
+              ? ` From the last message ${withheld.toFixed(4)} of it was withheld, since other texts had risen that much further.`
               : null}
           </p>
         </Panel>

@@ -23,6 +23,7 @@ export function NewSession(props: { onMade: (id: string) => void; onClose: () =>
   const [mode, setMode] = useState<(typeof MODES)[number]>("spfw");
   const [gate, setGate] = useState(true);
   const [rollback, setRollback] = useState(true);
+  const [witnesses, setWitnesses] = useState(true);
   const [budget, setBudget] = useState("0.05");
   const [reserve, setReserve] = useState("0");
   const [rows, setRows] = useState("1024");
@@ -38,6 +39,7 @@ export function NewSession(props: { onMade: (id: string) => void; onClose: () =>
             safety_mode: mode,
             enable_gate: gate,
             enable_rollback: rollback,
+            enable_witnesses: witnesses,
             budget_nats: Number(budget),
             reserve_nats: mode === "spfw" ? Number(reserve) : 0,
           },
@@ -111,6 +113,14 @@ export function NewSession(props: { onMade: (id: string) => void; onClose: () =>
             value={rollback}
             onChange={setRollback}
           />
+          {mode === "spfw" ? (
+            <Switch
+              label="Witnesses"
+              hint="more texts, read between messages: what they rose further is withheld"
+              value={witnesses}
+              onChange={setWitnesses}
+            />
+          ) : null}
           <NumberField
             label="Drift budget, nats"
             value={budget}

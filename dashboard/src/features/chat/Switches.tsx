@@ -14,6 +14,7 @@ const KEPT = [
   "reserve_nats",
   "enable_gate",
   "enable_rollback",
+  "enable_witnesses",
   "cache_lambda",
   "cache_rows",
   "chunk_tokens",
