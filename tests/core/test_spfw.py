@@ -170,6 +170,17 @@ def test_a_chord_from_below_never_overshoots_and_beats_halving():
     assert 0.8 * best <= fraction <= best + 0.001
 
 
+def test_from_above_a_lowered_limit_no_step_goes_further_than_it_was():
+    probe = SETS["ssm", "ar"]
+    far_DD, start = 2.0 * noise(1), probe.read(torch.zeros(WIDTH, WIDTH))
+    now, full = probe.read(far_DD), probe.read(0.95 * far_DD)
+    limit = 0.9 * (full.mean_loss - start.mean_loss)
+    assert limit > 0.0
+    config = SpfwConfig(budget_nats=limit, canary_limit_nats=100.0)
+    assert shrink_to_budget(now, full, start, config)[0] == 0.0
+    assert 0.5 < shrink_to_budget(now, start, start, config)[0] < 1.0
+
+
 def test_a_step_the_cone_removes_entirely_is_suppressed():
     probe = SETS["ssm", "ar"]
     zero_DD = torch.zeros(WIDTH, WIDTH)

@@ -131,7 +131,8 @@ class CanaryReading:
         """The gradient of each position's loss in its adapted features."""
         targets_N, head_VD = self._canaries.batch.targets_N, self._canaries.head_VD
         if self._parts:
-            return errors_of_logits(blend(self._parts), targets_N, head_VD)
+            ((_, logits_NV),) = self.written()._parts
+            return errors_of_logits(logits_NV, targets_N, head_VD)
         self._log_probs_N, errors_ND = errors_pass(self._adapted_ND, targets_N, head_VD)
         return errors_ND
 

@@ -151,10 +151,9 @@ def safe_step(
     full = probe.read(target_DD)
     if within_budget(full, anchor.reading, config):
         return SafeStep(adapter_DD=target_DD, reading=full, fraction=1.0, probes=0, cone=cone)
-    line = _Segment(origin_DD=adapter_DD, origin=now, full=full)
-    safe = _shortened(line, target_DD, anchor, config, cone)
-    safe.reading.written()  # What goes on from here holds no logits but its own.
-    return safe
+    # What earlier steps led to becomes logits of its own here, and not where nobody asks again.
+    line = _Segment(origin_DD=adapter_DD, origin=now.written(), full=full)
+    return _shortened(line, target_DD, anchor, config, cone)
 
 
 def _shortened(
@@ -256,17 +255,23 @@ def _chord_crossing(
 ) -> float:
     """Where the first chord from `low` to `high` meets its limit, as a share of the segment.
 
-    Returns 0 for anything not finite, which makes the caller halve.
+    Returns 0 for anything not finite, and where the loss does not rise towards a limit that both
+    ends are beyond, which makes the caller halve.
     """
-    rises_low_C, rises_high_C = low.losses_C - anchor.losses_C, high.losses_C - anchor.losses_C
-    values_low = torch.cat([rises_low_C.mean()[None], rises_low_C]).double()
-    values_high = torch.cat([rises_high_C.mean()[None], rises_high_C]).double()
-    limits = torch.full_like(values_low, config.canary_limit_nats)
-    limits[0] = config.budget_nats
-    over = ~(values_high <= limits)
-    room, climb = (limits - values_low)[over], (values_high - values_low)[over]
-    shares = torch.nan_to_num(room / climb, nan=0.0, posinf=0.0, neginf=0.0)
-    return max(0.0, float(shares.min())) if shares.numel() else 0.0
+    limits = [config.budget_nats, *[config.canary_limit_nats] * low.losses_C.numel()]
+    ends = zip(limits, _rises(low, anchor), _rises(high, anchor), strict=True)
+    shares = [
+        (limit - before) / (after - before) if after > before else 0.0
+        for limit, before, after in ends
+        if not (after <= limit)
+    ]
+    return max(0.0, min(shares, default=0.0))
+
+
+def _rises(reading: CanaryReading, anchor: CanaryReading) -> list[float]:
+    """How far the mean, and then each canary, rose; as plain numbers, which are compared sooner."""
+    each: list[float] = (reading.losses_C - anchor.losses_C).double().tolist()
+    return [math.fsum(each) / len(each), *each]
 
 
 def into_ball(

@@ -134,9 +134,14 @@ def entries(folder: Path) -> tuple[list[int], list[str]]:
 def newest(folder: Path, known: int) -> int:
     """The number of the newest commit, looked for upwards from one that is there."""
     n = known
-    while os.path.lexists(f"{folder}/{n + 1:08d}.json"):
+    while is_there(folder, n + 1):
         n += 1
     return n
+
+
+def is_there(folder: Path, n: int) -> bool:
+    """Whether a folder of commits holds that number."""
+    return os.path.lexists(f"{folder}/{n:08d}.json")
 
 
 def read(root: Path, domain: Domain, session_id: str, n: int) -> Commit:

@@ -165,6 +165,16 @@ def open_session(root: Path, domain: Domain, session_id: str) -> Session:
     )
 
 
+def is_newest(session: Session) -> bool:
+    """Whether a session is as it was opened: two looks at the disk, nothing is read or verified.
+
+    For whoever holds its state in memory. False where it is damaged or gone: open it again.
+    """
+    folder = commits_folder(session.root, session.domain, session.session_id)
+    n = session.head.n
+    return not session.damage and commits.is_there(folder, n) and commits.newest(folder, n) == n
+
+
 def append_commit(session: Session, draft: Draft, clock: Clock = utc_now) -> Session:
     """Commit the next state, by the protocol of `publishing.py`.
 

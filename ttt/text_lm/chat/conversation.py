@@ -36,6 +36,7 @@ from ttt.store.sessions import (
     Session,
     append_commit,
     create_session,
+    is_newest,
     open_session,
 )
 from ttt.text_lm.chat.answer import Answer, drawing
@@ -256,9 +257,9 @@ class ChatRoom:
 
     def _opened(self, session_id: str) -> _Open:
         """The session at its newest commit; from memory, if nobody else has committed."""
-        session = open_session(self._root, TEXT, session_id)
         known = self._open.pop(session_id, None)
-        if known is None or known.session.head.digest != session.head.digest:
+        if known is None or not is_newest(known.session):
+            session = open_session(self._root, TEXT, session_id)
             with self._all:
                 replayer: TextReplayer = self.workshop.replayer(session)
             state = replayer.decoded(read_blob(self._root, session.head.blob))
