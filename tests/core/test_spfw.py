@@ -12,11 +12,12 @@ from ttt.core.model import ModelConfig, random_model
 from ttt.core.objective import AutoRegressive, Masked
 from ttt.core.spfw import (
     Anchor,
+    BudgetSearch,
+    Segment,
     SpfwConfig,
     StepGuide,
     into_ball,
     safe_step,
-    shrink_to_budget,
     within_budget,
 )
 from ttt.errors import ConfigError
@@ -61,6 +62,12 @@ def noise(seed: int) -> torch.Tensor:
     return torch.randn(WIDTH, WIDTH, generator=torch.Generator().manual_seed(seed))
 
 
+def search(origin, full, anchor, config):
+    """What of the way from one reading to another fits; the weights are of no interest."""
+    segment = Segment(origin_DD=noise(0), origin=origin, full=full)
+    return BudgetSearch(segment, anchor, config).step(noise(1), None)
+
+
 @settings(max_examples=400)
 @given(
     key=st.sampled_from(sorted(SETS)),
@@ -97,6 +104,32 @@ def test_after_every_commit_the_budget_holds(key, seed, scales, budget, limit, s
         assert float(exact_C.max()) <= limit + 1e-4
         if radius is not None:
             assert float(adapter_DD.norm()) <= radius * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("scale", [0.1, 1.0, 10.0])
+def test_what_is_not_searched_to_the_end_would_not_have_been_taken(seed, scale, monkeypatch):
+    def walk():
+        probe, zero_DD = SETS["gru", "ar"], torch.zeros(WIDTH, WIDTH)
+        anchor = Anchor(adapter_DD=zero_DD, reading=probe.read(zero_DD))
+        guide, here_DD, now = StepGuide(config=SpfwConfig()), zero_DD, anchor.reading
+        for i in range(12):
+            step_DD = scale * noise(100 * seed + i)
+            safe = safe_step(here_DD, step_DD, now=now, anchor=anchor, probe=probe, guide=guide)
+            if safe.adapter_DD is not None:
+                here_DD, now = safe.adapter_DD, safe.reading
+            steps.append((safe.fraction, safe.gave_way, safe.probes))
+        return here_DD
+
+    steps: list[tuple[float, float, int]] = []
+    early_DD = walk()
+    early, steps = steps, []
+    narrow = BudgetSearch.narrow
+    monkeypatch.setattr(BudgetSearch, "narrow", lambda self, **_: narrow(self))
+    assert torch.equal(walk(), early_DD)
+    assert [one[:2] for one in steps] == [one[:2] for one in early]
+    assert sum(one[2] for one in early) < sum(one[2] for one in steps)
+    assert any(one[1] for one in steps)
 
 
 def test_a_step_that_fits_is_taken_whole_and_one_that_does_not_is_shortened_not_refused():
@@ -160,7 +193,8 @@ def test_a_chord_from_below_never_overshoots_and_beats_halving():
     zero_DD = torch.zeros(WIDTH, WIDTH)
     start, full = probe.read(zero_DD), probe.read(2.0 * noise(4))
     config = SpfwConfig(budget_nats=0.05, canary_limit_nats=0.2)
-    fraction, reading, _ = shrink_to_budget(start, full, start, config)
+    safe = search(start, full, start, config)
+    fraction, reading = safe.fraction, safe.reading
     assert within_budget(reading, start, config)
     best = max(
         k / 1000
@@ -177,8 +211,8 @@ def test_from_above_a_lowered_limit_no_step_goes_further_than_it_was():
     limit = 0.9 * (full.mean_loss - start.mean_loss)
     assert limit > 0.0
     config = SpfwConfig(budget_nats=limit, canary_limit_nats=100.0)
-    assert shrink_to_budget(now, full, start, config)[0] == 0.0
-    assert 0.5 < shrink_to_budget(now, start, start, config)[0] < 1.0
+    assert search(now, full, start, config).fraction == 0.0
+    assert 0.5 < search(now, start, start, config).fraction < 1.0
 
 
 def test_a_step_the_cone_removes_entirely_is_suppressed():

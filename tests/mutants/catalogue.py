@@ -210,15 +210,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the budget is anchored at the last commit instead of the session's start",
         path="ttt/core/spfw.py",
-        old="shrink_to_budget(start.origin, start.full, anchor.reading, config)",
-        new="shrink_to_budget(start.origin, start.full, start.origin, config)",
+        old="    search = BudgetSearch(line, anchor.reading, config)",
+        new="    search = BudgetSearch(line, line.origin, config)",
         test=SPFW + "test_after_every_commit_the_budget_holds",
     ),
     Mutant(
         name="the first bold guess is written without looking",
         path="ttt/core/spfw.py",
-        old="        if within_budget(reading, anchor, config):\n            low,",
-        new="        if tried == 1 or within_budget(reading, anchor, config):\n            low,",
+        old="        if within_budget(reading, self._anchor, self._config):\n",
+        new="        if self.probes == 1 or within_budget(reading, self._anchor, self._config):\n",
         test=SPFW + "test_after_every_commit_the_budget_holds",
     ),
     Mutant(

@@ -152,12 +152,12 @@ def safe_step(
     if within_budget(full, anchor.reading, config):
         return SafeStep(adapter_DD=target_DD, reading=full, fraction=1.0, probes=0, cone=cone)
     # What earlier steps led to becomes logits of its own here, and not where nobody asks again.
-    line = _Segment(origin_DD=adapter_DD, origin=now.written(), full=full)
+    line = Segment(origin_DD=adapter_DD, origin=now.written(), full=full)
     return _shortened(line, target_DD, anchor, config, cone)
 
 
 def _shortened(
-    line: "_Segment",
+    line: "Segment",
     target_DD: Float[Tensor, "width width"],
     anchor: Anchor,
     config: SpfwConfig,
@@ -166,19 +166,22 @@ def _shortened(
     """The largest part of a step that fits, along the line or towards the anchor."""
     if config.shrink == "radial":
         start = replace(line, origin_DD=anchor.adapter_DD, origin=anchor.reading)
-        return _shrunk(start, target_DD, anchor, config, cone)
-    kept = _shrunk(line, target_DD, anchor, config, cone)
-    if config.give_way == 0.0 or kept.fraction >= GIVE_WAY_BELOW:
-        return kept
+        return BudgetSearch(start, anchor.reading, config).step(target_DD, cone)
+    search = BudgetSearch(line, anchor.reading, config)
+    if config.give_way == 0.0 or search.narrow(until_below=GIVE_WAY_BELOW) >= GIVE_WAY_BELOW:
+        return search.step(target_DD, cone)
     # Towards the anchor every canary's rise shrinks at least in proportion, which makes room.
     back_DD = torch.lerp(line.origin_DD, anchor.adapter_DD, config.give_way)
     back = line.origin.towards(anchor.reading, config.give_way)
-    start = _Segment(origin_DD=back_DD, origin=back, full=line.full.moved(line.origin, back))
-    other = _shrunk(start, target_DD + (back_DD - line.origin_DD), anchor, config, cone)
-    probes = kept.probes + other.probes
-    if other.fraction <= kept.fraction or not _in_ball(other.adapter_DD, anchor, config):
-        return replace(kept, probes=probes)
-    return replace(other, probes=probes, gave_way=config.give_way)
+    start = Segment(origin_DD=back_DD, origin=back, full=line.full.moved(line.origin, back))
+    other = BudgetSearch(start, anchor.reading, config)
+    moved = other.step(target_DD + (back_DD - line.origin_DD), cone)
+    # How much of the line fits is asked to the end only where the answer can matter.
+    larger = moved.fraction > search.bound or moved.fraction > search.narrow()
+    if larger and _in_ball(moved.adapter_DD, anchor, config):
+        return replace(moved, probes=search.probes + other.probes, gave_way=config.give_way)
+    kept = search.step(target_DD, cone)
+    return replace(kept, probes=search.probes + other.probes)
 
 
 GIVE_WAY_BELOW = 0.5
@@ -186,26 +189,12 @@ GIVE_WAY_BELOW = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Segment:
+class Segment:
     """Where shrinking starts, and the readings at both ends."""
 
     origin_DD: Float[Tensor, "width width"]
     origin: CanaryReading
     full: CanaryReading
-
-
-def _shrunk(
-    start: _Segment,
-    target_DD: Float[Tensor, "width width"],
-    anchor: Anchor,
-    config: SpfwConfig,
-    cone: ConeStats | None,
-) -> SafeStep:
-    fraction, reading, probes = shrink_to_budget(start.origin, start.full, anchor.reading, config)
-    kept_DD = torch.lerp(start.origin_DD, target_DD, fraction) if fraction > 0.0 else None
-    return SafeStep(
-        adapter_DD=kept_DD, reading=reading, fraction=fraction, probes=probes, cone=cone
-    )
 
 
 def _in_ball(
@@ -216,35 +205,64 @@ def _in_ball(
     return float((adapter_DD - anchor.adapter_DD).norm()) <= config.ball_radius
 
 
-def shrink_to_budget(
-    origin: CanaryReading,
-    full: CanaryReading,
-    anchor: CanaryReading,
-    config: SpfwConfig,
-) -> tuple[float, CanaryReading, int]:
-    """The largest fraction of the way from `origin` to `full` found to fit the budget.
+class BudgetSearch:
+    """The largest fraction of a segment that fits the budget, found by and by.
 
-    Every fraction returned above zero was probed and fits; zero means that none tried did.
+    Args:
+        segment: From where; to where the budget is exceeded.
+        anchor: The reading at the session's start.
+        config: The limits.
 
-    Returns:
-        Fraction, the reading there (at `full` when the fraction is 0), and the points tried.
+    Attributes:
+        bound: No larger fraction was found to fit.
+        probes: Points tried so far.
     """
-    low, low_reading = 0.0, origin
-    high, high_reading = 1.0, full
-    tried = 0
-    while tried < config.probes_max and high - low > 0.1 * high:
-        share = _chord_crossing(low_reading, high_reading, anchor, config)
+
+    def __init__(self, segment: Segment, anchor: CanaryReading, config: SpfwConfig) -> None:
+        self._segment, self._anchor, self._config = segment, anchor, config
+        self._fraction, self._low = 0.0, segment.origin
+        self.bound, self._high = 1.0, segment.full
+        self.probes = 0
+
+    def narrow(self, *, until_below: float = 0.0) -> float:
+        """Go on until the fraction is known to a tenth, or known to be below a mark.
+
+        Returns:
+            The largest found to fit so far; it was probed. Zero means that none tried did.
+        """
+        while (
+            self.probes < self._config.probes_max
+            and self.bound - self._fraction > 0.1 * self.bound
+            and self.bound >= until_below
+        ):
+            self._try()
+        return self._fraction
+
+    def step(self, target_DD: Float[Tensor, "width width"], cone: ConeStats | None) -> SafeStep:
+        """The part of the way to `target_DD` that fits, searched for to the end."""
+        fraction = self.narrow()
+        fits = fraction > 0.0
+        return SafeStep(
+            adapter_DD=torch.lerp(self._segment.origin_DD, target_DD, fraction) if fits else None,
+            reading=self._low if fits else self._segment.full,
+            fraction=fraction,
+            probes=self.probes,
+            cone=cone,
+        )
+
+    def _try(self) -> None:
+        low, high = self._fraction, self.bound
+        share = _chord_crossing(self._low, self._high, self._anchor, self._config)
         # Bold and safe in turn: losses grow about quadratically, so the root of the chord's share
         # is close to the crossing but may overshoot; the share itself never does.
-        bold = tried % 2 == 0 and share > 0.0
+        bold = self.probes % 2 == 0 and share > 0.0
         fraction = low + (high - low) * ((math.sqrt(share) if bold else share) or 0.5)
-        reading = origin.towards(full, fraction)
-        tried += 1
-        if within_budget(reading, anchor, config):
-            low, low_reading = fraction, reading
+        reading = self._segment.origin.towards(self._segment.full, fraction)
+        self.probes += 1
+        if within_budget(reading, self._anchor, self._config):
+            self._fraction, self._low = fraction, reading
         else:
-            high, high_reading = fraction, reading
-    return (low, low_reading, tried) if low > 0.0 else (0.0, full, tried)
+            self.bound, self._high = fraction, reading
 
 
 def _chord_crossing(
