@@ -26,6 +26,7 @@ from ttt.store.sessions import (
     Draft,
     append_commit,
     create_session,
+    is_newest,
     open_session,
     read_commit,
     read_commits,
@@ -250,6 +251,23 @@ try:
 except ConflictError as error:
     print(error)
 """
+
+
+def test_it_stands_where_it_was_opened_until_anything_there_changes(tmp_path):
+    first = started(tmp_path)
+    session = append_commit(first, draft(1))
+    assert is_newest(session)
+    assert not is_newest(first)
+    path = commit_file(session, 1)
+    whole = flip(path, 40)
+    assert not is_newest(session)
+    path.write_bytes(whole)
+    assert is_newest(session)
+    path.unlink()
+    path.symlink_to(commit_file(session, 0))
+    assert not is_newest(session)
+    path.unlink()
+    assert not is_newest(session)
 
 
 def test_of_two_processes_on_one_commit_exactly_one_wins_and_the_other_is_told(tmp_path):

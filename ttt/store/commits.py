@@ -82,7 +82,7 @@ def utc_now() -> datetime:
 
 def commit_path(folder: Path, n: int) -> Path:
     """Where commit `n` of a folder of commits stands."""
-    return folder / f"{n:08d}.json"
+    return folder / _name(n)
 
 
 def seal(commit: Commit) -> tuple[Commit, bytes]:
@@ -134,14 +134,24 @@ def entries(folder: Path) -> tuple[list[int], list[str]]:
 def newest(folder: Path, known: int) -> int:
     """The number of the newest commit, looked for upwards from one that is there."""
     n = known
-    while is_there(folder, n + 1):
+    while os.path.lexists(f"{folder}/{_name(n + 1)}"):
         n += 1
     return n
 
 
-def is_there(folder: Path, n: int) -> bool:
-    """Whether a folder of commits holds that number."""
-    return os.path.lexists(f"{folder}/{n:08d}.json")
+def is_newest(folder: Path, commit: Commit) -> bool:
+    """Whether a commit still stands in its folder, byte for byte, and none behind it.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    try:
+        data = _files.read_file(commit_path(folder, commit.n), bytes_max=COMMIT_BYTES_MAX)
+    except (FileNotFoundError, CorruptArtifactError):
+        return False
+    return (
+        hashlib.sha256(data).hexdigest() == commit.digest and newest(folder, commit.n) == commit.n
+    )
 
 
 def read(root: Path, domain: Domain, session_id: str, n: int) -> Commit:
@@ -157,7 +167,7 @@ def read(root: Path, domain: Domain, session_id: str, n: int) -> Commit:
 
 def read_in(folder: Path, domain: Domain, session_id: str, n: int) -> Commit:
     """As `read`, for whoever reads many: `folder` is the session's folder of commits."""
-    path = f"{folder}/{n:08d}.json"
+    path = f"{folder}/{_name(n)}"  # A string, since many are read in a row.
     raw = _files.read_file(path, bytes_max=COMMIT_BYTES_MAX)
     try:
         commit = decode(raw)
@@ -170,6 +180,10 @@ def read_in(folder: Path, domain: Domain, session_id: str, n: int) -> Commit:
             f"{found[1]!r}; put it back there."
         )
     return commit
+
+
+def _name(n: int) -> str:
+    return f"{n:08d}.json"
 
 
 def _plain(commit: Commit) -> dict[str, object]:

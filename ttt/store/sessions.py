@@ -166,13 +166,15 @@ def open_session(root: Path, domain: Domain, session_id: str) -> Session:
 
 
 def is_newest(session: Session) -> bool:
-    """Whether a session is as it was opened: two looks at the disk, nothing is read or verified.
+    """Whether a session stands where it was opened, for whoever holds its state in memory.
 
-    For whoever holds its state in memory. False where it is damaged or gone: open it again.
+    False where it is damaged or gone: open it again, and hear why.
+
+    Raises:
+        StorageError: The disk refused.
     """
     folder = commits_folder(session.root, session.domain, session.session_id)
-    n = session.head.n
-    return not session.damage and commits.is_there(folder, n) and commits.newest(folder, n) == n
+    return not session.damage and commits.is_newest(folder, session.head)
 
 
 def append_commit(session: Session, draft: Draft, clock: Clock = utc_now) -> Session:
