@@ -5,8 +5,15 @@ import math
 import numba
 import numpy as np
 import pytest
+from numba.core import codegen, config
 
-from ttt.lib.compiled import can_compile, compiled, compiled_exactly, compiled_sum
+from ttt.lib.compiled import (
+    _use_wide_vectors,
+    can_compile,
+    compiled,
+    compiled_exactly,
+    compiled_sum,
+)
 
 LOOP = (
     "def square(values, out):\n    for i in range(values.size):\n        out[i] = values[i] ** 2\n"
@@ -52,6 +59,21 @@ def test_a_compiled_loop_computes_what_it_says():
 
 def test_nan_and_infinity_pass_through():
     assert np.array_equal(run(double, np.nan, np.inf, -np.inf), [np.nan, np.inf, -np.inf], True)
+
+
+@pytest.mark.parametrize(
+    ("has", "given", "used"),
+    [
+        ("+avx2,+avx512vl", None, "+avx2,+avx512vl,-prefer-256-bit"),
+        ("+avx2,-avx512vl", None, None),
+        ("+avx2,+avx512vl", "+avx2", "+avx2"),
+    ],
+)
+def test_vectors_are_as_wide_as_the_processor_has_them(has, given, used, monkeypatch):
+    monkeypatch.setattr(codegen, "get_host_cpu_features", lambda: has)
+    monkeypatch.setattr(config, "CPU_FEATURES", given)
+    _use_wide_vectors.__wrapped__()
+    assert vars(config)["CPU_FEATURES"] == used
 
 
 def test_sums_are_not_reordered():
