@@ -3,7 +3,7 @@
     python -m tests.mutants [--junit_xml PATH] [WORD ...]
 
 The parent imports the slow libraries once and forks a child per mutant, as many at once as there
-are cores; the files on disk are never touched. Caught means: the named test ran and failed. A test
+are cores (at most eight); the files on disk are never touched. Caught means: the named test ran and failed. A test
 that could not be collected caught nothing.
 
 Not covered: code that a test runs in a new interpreter, which reads the true files.
@@ -43,6 +43,7 @@ ALL = (
 )
 PRELOADED = ("torch", "numpy", "hypothesis", "beartype", "jaxtyping")
 TIMEOUT_S = 60
+WORKERS_MAX = 8
 
 
 def mutated_source(mutant: Mutant) -> str:
@@ -137,7 +138,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     chosen = [one for one in ALL if all(word in one.name for word in options.words)]
     verdicts = {}
     # Forked before anything runs in them, so that each of them can fork on safely.
-    with multiprocessing.get_context("fork").Pool(os.cpu_count()) as workers:
+    with multiprocessing.get_context("fork").Pool(min(WORKERS_MAX, os.cpu_count() or 1)) as workers:
         for mutant, reason in zip(chosen, workers.imap(verdict_on, chosen), strict=True):
             verdicts[mutant.name] = reason
             sys.stdout.write(f"{reason or 'caught'}: {mutant.name}\n")

@@ -81,7 +81,7 @@ def leave_one_behind(data: bytes) -> bytes:
     if os.fork() == 0:
         os.close(1)
         os.close(2)
-        time.sleep(600)
+        time.sleep(60)
     return str(os.getpid()).encode()
 
 
