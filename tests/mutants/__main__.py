@@ -3,8 +3,8 @@
     python -m tests.mutants [--junit_xml PATH] [WORD ...]
 
 The parent imports the slow libraries once and forks a child per mutant, as many at once as there
-are cores (at most eight); the files on disk are never touched. Caught means: the named test ran and failed. A test
-that could not be collected caught nothing.
+are cores (at most eight); the files on disk are never touched. Caught means: the named test ran and
+failed. A test that could not be collected caught nothing.
 
 Not covered: code that a test runs in a new interpreter, which reads the true files.
 """
