@@ -201,6 +201,20 @@ MUTANTS: tuple[Mutant, ...] = (
         test=CANARIES + "test_a_move_like_another_is_right_and_its_way_too",
     ),
     Mutant(
+        name="from above a limit a step is extrapolated",
+        path="ttt/core/spfw.py",
+        old="(after - before) if after > before else 0.0",
+        new="(after - before) if after != before else 0.0",
+        test=SPFW + "test_from_above_a_lowered_limit_no_step_goes_further_than_it_was",
+    ),
+    Mutant(
+        name="a search that stopped early is taken for finished",
+        path="ttt/core/spfw.py",
+        old="    larger = moved.fraction > search.bound or moved.fraction > search.narrow()",
+        new="    larger = moved.fraction > search.narrow(until_below=GIVE_WAY_BELOW)",
+        test=SPFW + "test_what_is_not_searched_to_the_end_would_not_have_been_taken",
+    ),
+    Mutant(
         name="weights that are NaN are within the budget",
         path="ttt/core/spfw.py",
         old="    return in_mean and highest <= config.canary_limit_nats",

@@ -13,6 +13,14 @@ REPAIR = "tests/store/test_repair.py::"
 
 STORE_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
+        name="a session in memory is taken for another of the same length",
+        path="ttt/store/commits.py",
+        old="hashlib.sha256(data).hexdigest() == commit.digest and newest(",
+        new="newest(",
+        test="tests/store/test_sessions.py::"
+        "test_it_stands_where_it_was_opened_until_anything_there_changes",
+    ),
+    Mutant(
         name="a commit is renamed into place, so the second writer replaces the first",
         path="ttt/store/publishing.py",
         old="os.link(unfinished, final, follow_symlinks=False)",

@@ -25,16 +25,18 @@ from typing import Final
 from jaxtyping import Float
 from torch import Tensor
 
+from ttt.core._passages import OTHER_LANGUAGES
 from ttt.core.base import Base
 from ttt.core.canaries import CanarySet, encode_canaries
 from ttt.core.canary_pools import draw
 from ttt.core.objective import TTTObjective
+from ttt.core.spfw import SpfwConfig
 
-GIVING_BACK: Final = 0.95
-"""Share of its rise that a session above its limit may keep; what `SpfwConfig.give_way` leaves."""
-KINDS: Final = ("prose", "code", "dialogue", "lists", "spanish", "german", "french", "chinese")
+GIVING_BACK: Final = 1.0 - SpfwConfig().give_way
+"""Share of its rise that a session above its limit may keep: what one step gives up makes room."""
+KINDS: Final = ("prose", "code", "dialogue", "lists", *OTHER_LANGUAGES)
 OF_EACH_KIND: Final = 3
-"""Source: own: every kind of text alike; 5 of each withheld no more (docs/decisions/0020)."""
+"""Source: own: every kind of text alike, measured in docs/decisions/0020-witnesses.md."""
 
 
 class Witnesses:

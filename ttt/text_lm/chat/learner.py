@@ -174,6 +174,7 @@ class Learner:
         adapter_DD = state.fast.adapter_DD
         fast = replace(state.fast, reading=self._monitor.probe.read(adapter_DD))
         budget = steps_budget(self.settings)
+        # Without fast weights nothing has risen, and a new session need not wait to be told so.
         if self._witnesses is not None and bool(adapter_DD.any()):
             witnessed = self._witnesses.rise(adapter_DD)
             budget = left_of_budget(budget, probed=self._drift(fast), witnessed=witnessed)

@@ -157,11 +157,7 @@ function Session({ sessionId }: { sessionId: string }) {
             </Found>
             {fault ? <ErrorNote error={fault} /> : null}
           </div>
-          <Composer
-            sending={sending}
-            learning={learning}
-            left={budget - reserve - withheld - drift}
-          />
+          <Composer sending={sending} learning={learning} left={budget - reserve - drift} />
         </Panel>
       </div>
       <div className="stack">
