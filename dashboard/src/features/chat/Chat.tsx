@@ -176,7 +176,7 @@ function Session({ sessionId }: { sessionId: string }) {
               ? ` Steps may use ${(budget - reserve).toFixed(4)} of it; the rest is kept in reserve.`
               : null}
             {withheld > 0
-              ? ` From the last message ${withheld.toFixed(4)} of it was withheld, since other texts had risen that much further.`
+              ? ` From the last message ${withheld.toFixed(4)} of it was withheld, since other texts had risen further than the canaries.`
               : null}
           </p>
         </Panel>

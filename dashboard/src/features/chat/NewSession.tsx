@@ -138,7 +138,7 @@ export function NewSession(props: { onMade: (id: string) => void; onClose: () =>
             />
           ) : null}
         </div>
-        {gate && rollback ? null : (
+        {gate && rollback && (witnesses || mode !== "spfw") ? null : (
           <p className="note warn">
             With a guard off, hostile text can be learned for good. The session says so for life.
           </p>
