@@ -17,6 +17,7 @@ from ttt.store.exports import check_output
 
 SUITES: Final = (
     "speed",
+    "products",
     "scan",
     "store",
     "history",

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from ttt.core import softmax_numba
+from ttt.lib.products import product
 
 PEAK_SIDE: Final = 768
 """Side of the matrices whose product stands for the machine's best."""
@@ -69,7 +70,7 @@ def limit_jobs() -> dict[str, Callable[[], object]]:
     running_N3 = np.zeros((TILE_SHAPE[0], 3))
     nothing_ND = np.zeros((TILE_SHAPE[0], 0), np.float32)
     return {
-        "product": lambda: square @ square,
+        "product": lambda: product(square, square),
         "exponentials": lambda: softmax_numba.exponentiate_tile(
             tile_NT, 0, targets_N, running_N3, nothing_ND
         ),

@@ -18,6 +18,7 @@ from ttt import cli
 from ttt.core import scan, starter_files
 from ttt.core.model import ModelConfig, random_model
 from ttt.errors import TrainingDivergedError
+from ttt.lib import products
 from ttt.lib.entry import run_command
 from ttt.store.models import save_model
 from ttt.store.training_status import claim_training
@@ -201,6 +202,16 @@ def test_a_misspelt_scan_is_documented(capsys, monkeypatch):
         assert monitor("--text", TEXT, "--backbone", "ssm") == 2
     finally:
         scan.scan_path.cache_clear()
+    recognised(capsys.readouterr().err)
+
+
+def test_a_misspelt_way_to_multiply_is_documented(capsys, monkeypatch):
+    monkeypatch.setenv("TTT_PRODUCTS", "fast")
+    products.product_path.cache_clear()
+    try:
+        assert monitor("--text", TEXT) == 2
+    finally:
+        products.product_path.cache_clear()
     recognised(capsys.readouterr().err)
 
 

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from ttt.core.closed_form import Batch
 from ttt.errors import ConfigError
+from ttt.lib.products import product
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,7 @@ class NeuralCache:
         if not self.blocks:
             return batch.features_ND.new_full((len(batch),), -math.inf)
         queries_ND = sharpness * torch.nn.functional.normalize(batch.features_ND, dim=1)
-        shares_NM = (queries_ND @ self.keys_MD.T).softmax(dim=1)
+        shares_NM = product(queries_ND, self.keys_MD.T).softmax(dim=1)
         others_NM = batch.targets_N[:, None] != self.values_M
         return shares_NM.masked_fill_(others_NM, 0.0).sum(dim=1).log()
 

@@ -31,6 +31,7 @@ from ttt.core.vocabulary import (
     log_probs_pass,
 )
 from ttt.errors import ConfigError
+from ttt.lib.products import product
 from ttt.lib.seeds import derive_seed
 
 TOKENS_MIN = 4
@@ -110,7 +111,7 @@ class CanaryReading:
     def _kept(self) -> Parts:
         """What its logits are a sum of; kept from now on."""
         if not self._parts:
-            self._parts = ((1.0, self._adapted_ND @ self._canaries.head_VD.T),)
+            self._parts = ((1.0, product(self._adapted_ND, self._canaries.head_VD.T)),)
         return self._parts
 
     @property
@@ -174,7 +175,7 @@ class CanarySet:
     @torch.no_grad()
     def read(self, adapter_DD: Float[Tensor, "width width"]) -> CanaryReading:
         """Probe the set under an adapter: one product with the head, whose result is kept."""
-        logits_NV = adapt(self.batch.features_ND, adapter_DD) @ self.head_VD.T
+        logits_NV = product(adapt(self.batch.features_ND, adapter_DD), self.head_VD.T)
         return CanaryReading(self, parts=((1.0, logits_NV),))
 
     def glance(self, adapter_DD: Float[Tensor, "width width"]) -> CanaryReading:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ttt.core.backbone import GruBackbone, SsmBackbone, SsmLayer
 from ttt.core.model import LanguageModel
 from ttt.core.stepping import compiles
+from ttt.lib.products import product
 
 Layer: TypeAlias = Callable[[Tensor, Tensor], None]
 """One token of each sequence through a layer; residual (B, D) and state (B, H) are overwritten."""
@@ -79,17 +80,17 @@ class BatchStepper:
             adapters_BDD: Fast weights of each sequence, stored (in, out).
         """
         if adapters_BDD is None:
-            return features_BD @ self._model.head_VD.T
+            return product(features_BD, self._model.head_VD.T)
         if not self._layers:
             features_BD = torch.baddbmm(features_BD[:, None], features_BD[:, None], adapters_BDD)[
                 :, 0
             ]
-            return features_BD @ self._model.head_VD.T
+            return product(features_BD, self._model.head_VD.T)
         from ttt.core.step_numba import project_rows
 
         adapted_BD = torch.empty_like(features_BD)
         project_rows(features_BD.numpy(), adapters_BDD.contiguous().numpy(), adapted_BD.numpy())
-        return adapted_BD @ self._model.head_VD.T
+        return product(adapted_BD, self._model.head_VD.T)
 
 
 def _gru_layers(model: LanguageModel) -> list[Layer]:

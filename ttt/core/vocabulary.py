@@ -5,7 +5,8 @@ wanted, the error `d_n = E^T (p_n - onehot(y_n))`: the gradient of the loss in `
 float32 it goes tile by tile, so that logits live and die in the caches and no matrix of the size
 of the vocabulary is ever written; anything else takes plain torch, the readable twin.
 
-Shapes: N predicted positions, D width, V vocabulary, T tokens of one tile of it.
+Shapes: N predicted positions, M those and rows that fill up, D width, V vocabulary, T tokens of one
+tile of it.
 """
 
 from collections.abc import Sequence
@@ -17,12 +18,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ttt.core.scan import scan_path
+from ttt.lib.products import filled, product
 
-TILE_TOKENS: Final = 1024
-TILE_LOGITS: Final = 1 << 17
-"""Least tokens of one tile of the vocabulary, and the logits it holds where positions are few: half
-a megabyte, which fits the second cache level. Source: own measurement with `benchmarks/speed.py`;
-half and twice as much differ by less than the noise."""
+TILE_TOKENS: Final = 2048
+TILE_LOGITS: Final = 1 << 18
+"""Least tokens of one tile of the vocabulary, and the logits it holds where positions are few: a
+megabyte, the second cache level of today's processors. Source: own measurement with
+`benchmarks/speed.py`; half and twice as much differ by less than a tenth."""
 
 
 def errors_pass(
@@ -122,7 +124,10 @@ def errors_of_logits(
     if not runs_compiled(logits_NV, head_VD):
         return logits_NV.softmax(dim=1) @ head_VD - head_VD[targets_N]
     sums = _Sums(targets_N, head_VD, errors=True)
-    sums.add(logits_NV.clone(memory_format=torch.contiguous_format), 0, head_VD)
+    filled_MV = filled(logits_NV)  # What it added, it added to a copy.
+    if filled_MV is logits_NV:
+        filled_MV = logits_NV.clone(memory_format=torch.contiguous_format)
+    sums.add(filled_MV, 0, head_VD)
     return sums.finished()[1]
 
 
@@ -138,16 +143,12 @@ def _tiled(
     adapted_ND: Tensor, targets_N: Tensor, head_VD: Tensor, *, errors: bool
 ) -> tuple[Tensor, Tensor]:
     sums = _Sums(targets_N, head_VD, errors=errors)
+    adapted_ND = filled(adapted_ND)
     count, vocabulary = adapted_ND.shape[0], head_VD.shape[0]
     size = min(vocabulary, max(TILE_TOKENS, TILE_LOGITS // count))
-    # One buffer for all tiles: it stays in the caches, and with it what the next product reads.
-    buffer_NT = adapted_ND.new_empty(count, size)
     for first in range(0, vocabulary, size):
         tile_TD = head_VD[first : first + size]
-        tokens = min(size, vocabulary - first)
-        logits_NT = buffer_NT if tokens == size else buffer_NT.new_empty(count, tokens)
-        torch.mm(adapted_ND, tile_TD.T, out=logits_NT)
-        sums.add(logits_NT, first, tile_TD)
+        sums.add(product(adapted_ND, tile_TD.T), first, tile_TD)
     return sums.finished()
 
 
@@ -182,14 +183,15 @@ class _Sums:
         self._running = np.empty((count, 3))
         self._running[:] = softmax_numba.START
 
-    def add(self, logits_NT: Tensor, first: int, tile_TD: Tensor) -> None:
-        """Take in a tile; its logits are lost."""
-        logits = logits_NT.numpy()
+    def add(self, logits_MT: Tensor, first: int, tile_TD: Tensor) -> None:
+        """Take in a tile; its logits are lost, and rows that `filled` added say nothing."""
+        count = len(self._targets)
+        logits = logits_MT.numpy()[:count]
         self._compiled.exponentiate_tile(
             logits, first, self._targets, self._running, self._weighted
         )
         if self._errors:
-            self.weighted_ND.addmm_(logits_NT, tile_TD)
+            self.weighted_ND += product(logits_MT, tile_TD)[:count]
 
     def finished(self) -> tuple[Tensor, Tensor]:
         """Log-probabilities and errors."""
