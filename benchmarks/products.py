@@ -1,7 +1,7 @@
 """Products of float32 matrices by torch and by oneDNN: `python -m benchmarks products`.
 
-The sizes are those of reading, learning and probing with a starter model, one thread, in turn. Which
-of the two ways the program takes on this processor stands in the title.
+The sizes are those of reading, learning and probing with a starter model, one thread, in turn. The
+title says which of the two ways the program takes on this processor.
 """
 
 import functools

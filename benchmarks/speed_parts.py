@@ -14,13 +14,14 @@ from benchmarks.report import Row
 from benchmarks.speed_cases import CANARY, Unmonitored, pool_canaries, random_base, readable_chunks
 from benchmarks.timing import interleaved
 from ttt.changes.fast_weights import Lesson
+from ttt.core.budget_search import within_budget
 from ttt.core.cache import CacheConfig, cache_block
 from ttt.core.canaries import CanaryReading, encode_canaries
 from ttt.core.closed_form import loss_and_gradient
 from ttt.core.gate import ChunkText, GateConfig, text_stage
 from ttt.core.objective import AutoRegressive
 from ttt.core.rules import Sgd
-from ttt.core.spfw import SpfwConfig, within_budget
+from ttt.core.spfw_config import SpfwConfig
 from ttt.guarded.system import SafetyConfig
 from ttt.lib.text_stats import deflate_ratio
 from ttt.monitors.gradient import Monitor, MonitorConfig

@@ -14,7 +14,8 @@ from ttt.core.fisher import Fisher
 from ttt.core.model import ModelConfig, random_model
 from ttt.core.objective import AutoRegressive
 from ttt.core.rules import RULES, UpdateRule
-from ttt.core.spfw import SpfwConfig, StepGuide
+from ttt.core.spfw import StepGuide
+from ttt.core.spfw_config import SpfwConfig
 from ttt.errors import ConfigError
 
 PROBE = SETS["gru", "ar"]

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ttt.core import cache as module
 from ttt.core.cache import CacheConfig, NeuralCache, blend, cache_block
 from ttt.core.closed_form import Batch
 from ttt.errors import ConfigError
@@ -52,6 +53,17 @@ def test_forgetting_a_chunk_equals_never_having_seen_it():
         cache.log_probabilities(batch, sharpness=7.0),
     )
     assert forgotten.digest != filled(4).digest
+
+
+def test_rows_that_fill_the_keys_up_are_no_keys(monkeypatch):
+    batch, plain = some_batch(5, 99), filled(4)
+    monkeypatch.setattr(module, "lacking", lambda count, unit: 3)
+    more = NeuralCache(plain.blocks)
+    assert torch.equal(more.keys_MD, plain.keys_MD)
+    assert len(more) == len(plain)
+    torch.testing.assert_close(
+        more.log_probabilities(batch, sharpness=7.0), plain.log_probabilities(batch, sharpness=7.0)
+    )
 
 
 def test_the_oldest_chunks_make_room():

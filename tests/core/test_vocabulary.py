@@ -7,17 +7,19 @@ from ttt.core import softmax_numba
 from ttt.core import vocabulary as module
 from ttt.core.vocabulary import (
     TILE_LOGITS,
+    TILE_TOKENS,
     blend,
     errors_of_logits,
     errors_pass,
     log_probs_of_blend,
     log_probs_of_logits,
     log_probs_pass,
+    log_shares,
     naive_errors_pass,
     runs_compiled,
 )
 
-TILE = 1024
+TILE = TILE_TOKENS
 """Tokens of a tile where there are as many positions as here."""
 ROWS = TILE_LOGITS // TILE
 SIZES = [
@@ -85,6 +87,22 @@ def test_a_broken_logit_in_a_sum_is_never_finite():
         parts[place][1][0, 4] = torch.nan
         assert log_probs_of_blend(parts, torch.tensor([3])).isnan().all()
     assert log_probs_of_blend(parts[:2], torch.tensor([9])).isnan().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_columns_that_stand_for_nothing_have_no_share(dtype):
+    generator = torch.Generator().manual_seed(5)
+    scores_NM = 4.0 * torch.randn(6, 50, generator=generator, dtype=dtype)
+    scores_NM[:, 40:] = 90.0
+    values_M = torch.randint(0, 9, (40,), generator=generator)
+    targets_N = torch.tensor([*range(5), 77])
+    wide_NM = scores_NM[:, :40].double().softmax(dim=1)
+    wanted_N = (wide_NM * (targets_N[:, None] == values_M)).sum(dim=1).log()
+    found_N = log_shares(scores_NM, values_M, targets_N).double()
+    torch.testing.assert_close(found_N[:5], wanted_N[:5], rtol=0, atol=1e-5)
+    assert found_N[5] == -torch.inf
+    scores_NM[2, 7] = torch.nan
+    assert not torch.isfinite(log_shares(scores_NM, values_M, targets_N)[2])
 
 
 def test_logits_that_are_kept_are_not_touched():

@@ -13,7 +13,8 @@ from ttt.changes.fast_state import fresh_fast_weights
 from ttt.core.gate import ChunkText, GateConfig
 from ttt.core.rollback import RollbackConfig
 from ttt.core.rules import UpdateRule
-from ttt.core.spfw import SpfwConfig, StepGuide
+from ttt.core.spfw import StepGuide
+from ttt.core.spfw_config import SpfwConfig
 from ttt.errors import ConfigError
 from ttt.guarded.system import SafetyConfig, SafetySystem, canary_rise
 from ttt.spine.change import Outcome

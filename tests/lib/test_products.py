@@ -5,7 +5,17 @@ import torch
 
 from ttt.errors import ConfigError
 from ttt.lib import products
-from ttt.lib.products import WHOLE_512, WORK_MIN, filled, has_onednn, product, product_path
+from ttt.lib.products import (
+    COLUMNS,
+    WHOLE_512,
+    WORK_MIN,
+    Linear,
+    filled,
+    has_onednn,
+    lacking,
+    product,
+    product_path,
+)
 
 LARGE = (37, 96, 1024)
 
@@ -65,6 +75,31 @@ def test_a_product_repeats_to_the_bit(way):
     assert torch.equal(product(left, right), product(left.clone(), right))
 
 
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_layer_is_the_same_layer_whichever_way_it_multiplies(way, calls, bias):
+    layer = Linear(96, 1024, bias=bias)
+    x = torch.randn(3, 37, 96, generator=torch.Generator().manual_seed(1))
+    way("onednn")
+    trained = layer(x)
+    assert trained.requires_grad
+    assert not calls
+    frozen = layer.requires_grad_(False)(x)
+    assert calls == [(111, 96)]
+    torch.testing.assert_close(frozen, trained.detach(), rtol=0, atol=1e-5)
+    seen = []
+    layer.register_forward_hook(lambda *_: seen.append(1))
+    layer(x)
+    assert seen == [1]
+
+
+def test_half_precision_is_left_to_torch(way, calls):
+    way("onednn")
+    left, right = pair(*LARGE)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert product(left, right).dtype == torch.bfloat16
+    assert not calls
+
+
 def test_what_is_not_finite_stays_in_its_row(way):
     way("onednn")
     left, right = pair(*LARGE)
@@ -110,6 +145,13 @@ def test_rows_are_filled_up_where_that_way_needs_it(way):
     assert torch.equal(more[:37], left)
     assert not more[37:].any()
     assert filled(left[:32]).shape == (32, 96)
+
+
+def test_columns_are_filled_up_on_that_way_only(way):
+    way("torch")
+    assert lacking(700, COLUMNS) == 0
+    way("onednn")
+    assert [lacking(count, COLUMNS) for count in (512, 513, 700, 1024)] == [0, 511, 324, 0]
 
 
 def test_the_way_is_chosen_by_the_processor(way, monkeypatch):

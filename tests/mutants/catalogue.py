@@ -30,6 +30,7 @@ ROLLBACK = "tests/core/test_rollback.py::"
 MIXTURE = "tests/core/test_mixture.py::"
 CACHE = "tests/core/test_cache.py::"
 SPFW = "tests/core/test_spfw.py::"
+SEARCH = "tests/core/test_budget_search.py::"
 CANARIES = "tests/core/test_canaries.py::"
 CLOSED_FORM = "tests/core/test_closed_form.py::"
 VOCABULARY = "tests/core/test_vocabulary.py::"
@@ -202,21 +203,56 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="from above a limit a step is extrapolated",
-        path="ttt/core/spfw.py",
+        path="ttt/core/budget_search.py",
         old="(after - before) if after > before else 0.0",
         new="(after - before) if after != before else 0.0",
-        test=SPFW + "test_from_above_a_lowered_limit_no_step_goes_further_than_it_was",
+        test=SEARCH + "test_from_above_a_lowered_limit_no_step_goes_further_than_it_was",
     ),
     Mutant(
-        name="a search that stopped early is taken for finished",
+        name="earlier learning gives way whatever that brings",
         path="ttt/core/spfw.py",
-        old="    larger = moved.fraction > search.bound or moved.fraction > search.narrow()",
-        new="    larger = moved.fraction > search.narrow(until_below=GIVE_WAY_BELOW)",
-        test=SPFW + "test_what_is_not_searched_to_the_end_would_not_have_been_taken",
+        old="    if moved.fraction > search.estimate and _in_ball",
+        new="    if moved.fraction > 0.0 and _in_ball",
+        test=SPFW + "test_earlier_learning_gives_way_only_where_that_keeps_more_of_the_step",
+    ),
+    Mutant(
+        name="the way back to the anchor is taken to rise where it falls",
+        path="ttt/core/spfw.py",
+        old="rise + share * slope - share",
+        new="rise - share * slope - share",
+        test=SPFW + "test_what_giving_way_makes_room_for_is_foreseen",
+    ),
+    Mutant(
+        name="a course forgets its slope",
+        path="ttt/core/budget_search.py",
+        old="    slopes = [slope, *[0.0]",
+        new="    slopes = [0.0, *[0.0]",
+        test=SEARCH + "test_where_losses_are_parabolas_one_probe_is_enough",
+    ),
+    Mutant(
+        name="a search goes by the course it was given, whatever it finds",
+        path="ttt/core/budget_search.py",
+        old="        self._course = self._course.through(fraction, rises, ends)\n",
+        new="        self._course.through(fraction, rises, ends)\n",
+        test=SEARCH + "test_an_end_that_was_expected_to_fit_and_does_not_is_searched_before",
+    ),
+    Mutant(
+        name="the cache counts the rows that only fill it up",
+        path="ttt/core/softmax_numba.py",
+        old="scores_NM[n, : values_M.size]",
+        new="scores_NM[n]",
+        test="tests/core/test_vocabulary.py::test_columns_that_stand_for_nothing_have_no_share",
+    ),
+    Mutant(
+        name="rows that only fill a product up are handed out",
+        path="ttt/lib/products.py",
+        old="    return found[: left_NK.shape[0]]",
+        new="    return found",
+        test="tests/lib/test_products.py::test_both_ways_agree",
     ),
     Mutant(
         name="weights that are NaN are within the budget",
-        path="ttt/core/spfw.py",
+        path="ttt/core/budget_search.py",
         old="    return in_mean and highest <= config.canary_limit_nats",
         new="    return not reading.mean_loss - anchor.mean_loss > config.budget_nats",
         test=SPFW + "test_weights_that_are_not_finite_are_never_within_the_budget",
@@ -224,13 +260,13 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the budget is anchored at the last commit instead of the session's start",
         path="ttt/core/spfw.py",
-        old="    search = BudgetSearch(line, anchor.reading, config)",
-        new="    search = BudgetSearch(line, line.origin, config)",
+        old="    search = BudgetSearch(line, start, config, outside=True)",
+        new="    search = BudgetSearch(line, line.origin, config, outside=True)",
         test=SPFW + "test_after_every_commit_the_budget_holds",
     ),
     Mutant(
         name="the first bold guess is written without looking",
-        path="ttt/core/spfw.py",
+        path="ttt/core/budget_search.py",
         old="        if within_budget(reading, self._anchor, self._config):\n",
         new="        if self.probes == 1 or within_budget(reading, self._anchor, self._config):\n",
         test=SPFW + "test_after_every_commit_the_budget_holds",

@@ -22,6 +22,7 @@ from ttt.core.gated_scan import gated_scan
 from ttt.core.recurrence_gru import gru_forward
 from ttt.core.scan import scan_path
 from ttt.core.trained_norm import trained_norm
+from ttt.lib.products import Linear, linear
 from ttt.lib.registry import Registry
 
 COMPILED_SEQUENCES_MAX = 8
@@ -78,7 +79,7 @@ class GruBackbone(RecurrentBackbone):
         self.state_shape = (layers, hidden)
         self.norms = nn.ModuleList(nn.RMSNorm(width) for _ in range(layers))
         self.cells = nn.ModuleList(nn.GRU(width, hidden, batch_first=True) for _ in range(layers))
-        self.outs = nn.ModuleList(nn.Linear(hidden, width, bias=False) for _ in range(layers))
+        self.outs = nn.ModuleList(Linear(hidden, width, bias=False) for _ in range(layers))
 
     def forward(
         self,
@@ -105,7 +106,7 @@ def _gru_states(cell: nn.GRU, x_BLD: Tensor, start_BH: Tensor | None) -> tuple[T
     w_ih, w_hh, b_ih, b_hh = cell.all_weights[0]
     if start_BH is None:
         start_BH = x_BLD.new_zeros(x_BLD.shape[0], cell.hidden_size)
-    y_BLH = gru_forward(nn.functional.linear(x_BLD, w_ih, b_ih), w_hh, b_hh, start_BH)
+    y_BLH = gru_forward(linear(x_BLD, w_ih, b_ih), w_hh, b_hh, start_BH)
     return y_BLH, y_BLH[:, -1]
 
 
@@ -147,9 +148,9 @@ class SsmLayer(nn.Module):
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
         self.norm = nn.RMSNorm(width)
-        self.value_and_gate = nn.Linear(width, 2 * hidden, bias=False)
-        self.decay = nn.Linear(width, hidden)
-        self.out = nn.Linear(hidden, width, bias=False)
+        self.value_and_gate = Linear(width, 2 * hidden, bias=False)
+        self.decay = Linear(width, hidden)
+        self.out = Linear(hidden, width, bias=False)
         with torch.no_grad():
             self.decay.bias.copy_(torch.linspace(0.0, 6.0, hidden))
 

@@ -25,8 +25,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ttt.core.closed_form import Batch
+from ttt.core.vocabulary import log_shares
 from ttt.errors import ConfigError
-from ttt.lib.products import product
+from ttt.lib.products import COLUMNS, lacking, product
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +97,17 @@ class NeuralCache:
     def __len__(self) -> int:
         return sum(len(block) for block in self.blocks)
 
-    @cached_property
+    @property
     def keys_MD(self) -> Float[Tensor, "rows width"]:
         """All keys, oldest first."""
-        return torch.cat([block.keys_MD for block in self.blocks])
+        return self._keys_filled[: len(self)]
+
+    @cached_property
+    def _keys_filled(self) -> Float[Tensor, "more width"]:
+        """The keys, and below them rows of zeros for the sake of large products."""
+        keys = [block.keys_MD for block in self.blocks]
+        below = keys[0].new_zeros(lacking(len(self), COLUMNS), keys[0].shape[1])
+        return torch.cat([*keys, below])
 
     @cached_property
     def values_M(self) -> Int[Tensor, " rows"]:
@@ -133,9 +141,8 @@ class NeuralCache:
         if not self.blocks:
             return batch.features_ND.new_full((len(batch),), -math.inf)
         queries_ND = sharpness * torch.nn.functional.normalize(batch.features_ND, dim=1)
-        shares_NM = product(queries_ND, self.keys_MD.T).softmax(dim=1)
-        others_NM = batch.targets_N[:, None] != self.values_M
-        return shares_NM.masked_fill_(others_NM, 0.0).sum(dim=1).log()
+        scores_NM = product(queries_ND, self._keys_filled.T)
+        return log_shares(scores_NM, self.values_M, batch.targets_N)
 
 
 def blend(

@@ -206,3 +206,28 @@ def log_probabilities(
             scratch_V[i] = exponential(row_V[i] - top)
         hit = row_V[target] if 0 <= target < row_V.size else np.float32(np.nan)
         log_probs_N[n] = hit - np.float64(top) - np.log(np.float64(sum_up(scratch_V)))
+
+
+@compiled
+def log_shares(
+    scores_NM: Floats, values_M: Ids, targets_N: Ids, scratch_M: Floats, log_shares_N: Floats
+) -> None:
+    """Log of how much of each row's softmax stands where the value is the target.
+
+    Args:
+        scores_NM: Scores of the M values; further columns do not count.
+        values_M: What each column stands for.
+        targets_N: What is looked for; minus infinity where no column stands for it.
+        scratch_M: Holds the exponentials of one row.
+        log_shares_N: Gets the result.
+    """
+    for n in range(scores_NM.shape[0]):
+        row_M, target = scores_NM[n, : values_M.size], targets_N[n]
+        top = highest(row_M)
+        for i in range(row_M.size):
+            scratch_M[i] = exponential(row_M[i] - top)
+        found = np.float64(0.0)
+        for i in range(row_M.size):
+            if values_M[i] == target:
+                found += scratch_M[i]
+        log_shares_N[n] = np.log(found) - np.log(np.float64(sum_up(scratch_M)))

@@ -131,6 +131,33 @@ def errors_of_logits(
     return sums.finished()[1]
 
 
+def log_shares(
+    scores_NM: Float[Tensor, "predicted more"],
+    values_M: Int[Tensor, " columns"],
+    targets_N: Int[Tensor, " predicted"],
+) -> Float[Tensor, " predicted"]:
+    """Log of how much of each row's softmax stands in columns whose value is the target.
+
+    Columns beyond the last value do not count.
+    """
+    if not runs_compiled(scores_NM):
+        others_NM = targets_N[:, None] != values_M
+        return (
+            scores_NM[:, : len(values_M)]
+            .softmax(dim=1)
+            .masked_fill_(others_NM, 0.0)
+            .sum(dim=1)
+            .log()
+        )
+    from ttt.core import softmax_numba
+
+    log_shares_N = np.empty(len(targets_N), np.float32)
+    scratch_M = np.empty(len(values_M), np.float32)
+    arrays = scores_NM.contiguous().numpy(), values_M.numpy(), targets_N.numpy()
+    softmax_numba.log_shares(*arrays, scratch_M, log_shares_N)
+    return torch.from_numpy(log_shares_N)
+
+
 def runs_compiled(*tensors: Tensor) -> bool:
     """Whether the compiled loops take these: float32 on the CPU, with no gradient to be lost."""
     for each in tensors:

@@ -30,7 +30,7 @@ from ttt.core.base import Base
 from ttt.core.canaries import CanarySet, encode_canaries
 from ttt.core.canary_pools import draw
 from ttt.core.objective import TTTObjective
-from ttt.core.spfw import SpfwConfig
+from ttt.core.spfw_config import SpfwConfig
 
 GIVING_BACK: Final = 1.0 - SpfwConfig().give_way
 """Share of its rise that a session above its limit may keep: what one step gives up makes room."""

@@ -39,7 +39,7 @@ _NANO = "tests/ttt_ssm_nano/test_learner.py::"
 _GATE = "ttt.core.gate:text_stage"
 _ROLLBACK = "ttt.core.rollback:rollback_verdict"
 _STEP = "ttt.core.spfw:safe_step"
-_BUDGET = "ttt.core.spfw:within_budget"
+_BUDGET = "ttt.core.budget_search:within_budget"
 
 MATRIX: Final[Mapping[str, Mapping[str, Cell]]] = MappingProxyType(
     {

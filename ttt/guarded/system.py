@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ttt.changes.fast_weights import FastWeightUpdate, Lesson
+from ttt.core.budget_search import within_budget
 from ttt.core.gate import ChunkText, ChunkWrite, GateConfig, text_stage, write_stage
 from ttt.core.rollback import Rise, RollbackConfig, rollback_verdict
-from ttt.core.spfw import SpfwConfig, within_budget
+from ttt.core.spfw_config import SpfwConfig
 from ttt.errors import ConfigError
 from ttt.spine.change import ALLOWED, Check, Journal, Outcome, Receipt, Stage, Verdict
 from ttt.spine.transaction import attempt

@@ -9,7 +9,8 @@ choice per processor, never one of moment or load, and the environment variable 
 another; two ways agree to rounding, not to the bit.
 
 oneDNN compiles a kernel for each shape when it first meets it, in a millisecond. Rows are therefore
-filled up to a multiple of `ROWS`: texts of all lengths share a few kernels.
+filled up to a multiple of `ROWS`: texts of all lengths share a few kernels. Who multiplies by a
+matrix that grows fills its columns up to a multiple of `COLUMNS`.
 
 Shapes: N rows, K inner, M columns.
 """
@@ -28,6 +29,8 @@ from ttt.lib.compiled import can_compile
 PATHS: Final = ("torch", "onednn")
 ROWS: Final = 16
 """Rows come in multiples of this."""
+COLUMNS: Final = 512
+"""So do columns, where they are not always as many."""
 WORK_MIN: Final = 1 << 20
 """Multiplications below which the call itself costs more than the faster kernel saves."""
 WHOLE_512: Final = frozenset({"znver5"})
@@ -39,20 +42,48 @@ def product(
 ) -> Tensor:
     """`left @ right`, shape (N, M).
 
-    Without a gradient in float32 on the CPU it goes the way of `product_path`, anything else
-    through torch. Not a number and infinity stay in the rows that hold them.
+    Without a gradient in float32 on the CPU it goes the way of `product_path`, anything else, and
+    what autocast would shorten, through torch. What is not finite stays in the rows that hold it.
     """
+    if _takes_onednn(left_NK, right_KM):
+        return product_by_onednn(left_NK, right_KM)
+    return left_NK @ right_KM
+
+
+class Linear(torch.nn.Linear):
+    """A linear layer whose product goes by `product`; the same layer otherwise."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """See `torch.nn.Linear`."""
+        return linear(input, self.weight, self.bias)
+
+
+def linear(
+    x_BLK: Float[Tensor, "batch length inner"],
+    weight_MK: Float[Tensor, "columns inner"],
+    bias_M: Float[Tensor, " columns"] | None = None,
+) -> Float[Tensor, "batch length columns"]:
+    """`torch.nn.functional.linear`, its product by `product`."""
+    x_NK = x_BLK.flatten(0, 1)
+    if not _takes_onednn(x_NK, weight_MK.T):
+        return torch.nn.functional.linear(x_BLK, weight_MK, bias_M)
+    y_NM = product_by_onednn(x_NK, weight_MK.T)
+    if bias_M is not None:
+        y_NM += bias_M
+    return y_NM.view(*x_BLK.shape[:2], -1)
+
+
+def _takes_onednn(left_NK: Tensor, right_KM: Tensor) -> bool:
     rows, inner = left_NK.shape
-    if not (
-        rows >= ROWS
+    return (
+        not (left_NK.requires_grad or right_KM.requires_grad)
+        and rows >= ROWS
         and rows * inner * right_KM.shape[1] >= WORK_MIN
         and left_NK.dtype == right_KM.dtype == torch.float32
         and left_NK.is_cpu
-        and not (left_NK.requires_grad or right_KM.requires_grad)
+        and not torch.is_autocast_enabled("cpu")
         and product_path() == "onednn"
-    ):
-        return left_NK @ right_KM
-    return product_by_onednn(left_NK, right_KM)
+    )
 
 
 def product_by_onednn(
@@ -70,7 +101,12 @@ def filled(left_NK: Float[Tensor, "rows inner"]) -> Float[Tensor, "more inner"]:
 
     For one matrix that goes through several products.
     """
-    return _filled(left_NK) if product_path() == "onednn" else left_NK
+    return _filled(left_NK) if lacking(left_NK.shape[0], ROWS) else left_NK
+
+
+def lacking(count: int, unit: int) -> int:
+    """How many rows or columns to add, so that few kernels serve all: none on torch's way."""
+    return -count % unit if product_path() == "onednn" else 0
 
 
 def _filled(left_NK: Tensor) -> Tensor:

@@ -145,7 +145,7 @@ class _Cutter:
         offset = len(self.text)
         self.text += segment
         self.ids += ids
-        self.spans += [(offset + start, offset + end) for start, end in spans]
+        self.spans += _shifted(spans, -offset)
         full = len(self.ids) - len(self.ids) % self.chunk_tokens
         done = 0
         for first in range(0, full, self.chunk_tokens):
@@ -153,7 +153,7 @@ class _Cutter:
             yield self._chunk(first, first + self.chunk_tokens, done, end)
             done = end
         self.text = self.text[done:]
-        self.spans = [_shifted(span, done) for span in self.spans[full:]]
+        self.spans = _shifted(self.spans[full:], done)
         self.ids = self.ids[full:]
 
     def finish(self) -> Iterator[Chunk]:
@@ -180,7 +180,7 @@ class _Cutter:
             carry=self.carry,
             token_ids=ids,
             previous_id=self.previous_id,
-            spans=[_shifted(span, start) for span in self.spans[first:last]],
+            spans=_shifted(self.spans[first:last], start),
             token_start=self.token_start,
             starts_document=self.token_start == 0,
         )
@@ -190,6 +190,8 @@ class _Cutter:
         return chunk
 
 
-def _shifted(span: Span, start: int) -> Span:
-    """A span counted from `start`; empty at 0 where it lies before."""
-    return max(0, span[0] - start), max(0, span[1] - start)
+def _shifted(spans: list[Span], start: int) -> list[Span]:
+    """Spans counted from `start`; empty at 0 where they lie before."""
+    if start == 0:
+        return spans
+    return [(max(0, first - start), max(0, last - start)) for first, last in spans]

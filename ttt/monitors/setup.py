@@ -17,7 +17,7 @@ from ttt.core.objective import OBJECTIVES
 from ttt.core.restore import restore_model
 from ttt.core.rollback import RollbackConfig
 from ttt.core.rules import RULES, UpdateRule
-from ttt.core.spfw import SpfwConfig
+from ttt.core.spfw_config import SpfwConfig
 from ttt.core.starter import load_starter
 from ttt.core.tokens import BytePairs, HashedWords
 from ttt.errors import ConfigError, CorruptArtifactError

@@ -182,7 +182,7 @@ class Writer:
             stepper=self.stepper,
             next_token=self.stepper.head(adapter_DD) if next_token is None else next_token,
             pieces=Pieces(self._texts, config.stop),
-            read=_read(model, prompt_ids, state),
+            read=_read(model, self.stepper, prompt_ids, state),
         )
 
 
@@ -222,7 +222,10 @@ def generate(
 
 @torch.no_grad()
 def _read(
-    model: LanguageModel, prompt_ids: Sequence[int], state_BNH: Tensor | None
+    model: LanguageModel,
+    stepper: Stepper,
+    prompt_ids: Sequence[int],
+    state_BNH: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """Features after the last token of the prompt, and a state that is ours to overwrite."""
     if not prompt_ids:
@@ -232,6 +235,9 @@ def _read(
         raise InputError(
             f"An id of the prompt must lie in 0..{model.config.vocab_size - 1}, not {wrong[0]}."
         )
+    if len(prompt_ids) == 1 and state_BNH is not None:
+        state_NH = state_BNH[0].clone(memory_format=torch.contiguous_format)
+        return stepper.step(prompt_ids[0], state_NH), state_NH
     for start in range(0, len(prompt_ids), READ_TOKENS):
         ids = list(prompt_ids[start : start + READ_TOKENS])
         tokens_BL = torch.tensor([ids], device=model.head_VD.device)

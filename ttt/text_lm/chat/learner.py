@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ttt.changes.fast_state import FastState, FastWeights
 from ttt.core.base import Base
+from ttt.core.canaries import CanaryReading
 from ttt.core.gate import CARRY_CHARS
 from ttt.core.model import signature
 from ttt.core.tokens import BOS_ID
@@ -172,13 +173,20 @@ class Learner:
     def prepare(self, state: ChatState) -> Prepared:
         """Read the canaries under a state, so that the next message need not wait for it."""
         adapter_DD = state.fast.adapter_DD
-        fast = replace(state.fast, reading=self._monitor.probe.read(adapter_DD))
+        fast = replace(state.fast, reading=self._read_canaries(adapter_DD))
         budget = steps_budget(self.settings)
         # Without fast weights nothing has risen, and a new session need not wait to be told so.
         if self._witnesses is not None and bool(adapter_DD.any()):
             witnessed = self._witnesses.rise(adapter_DD)
             budget = left_of_budget(budget, probed=self._drift(fast), witnessed=witnessed)
         return Prepared(state=state, fast=fast, steps_budget_nats=budget)
+
+    def _read_canaries(self, adapter_DD: Tensor) -> CanaryReading:
+        assert self._monitor.probe is not None, "sessions have canaries"
+        reading = self._monitor.probe.read(adapter_DD)
+        if self._monitor.guide is not None:
+            _ = reading.gradient_DD  # A step that has to be shortened asks for it.
+        return reading
 
     def drift_nats(self, prepared: Prepared) -> float:
         """Rise of the mean canary loss since the session's root, nats per token."""
