@@ -107,7 +107,11 @@ def test_a_misleading_course_costs_probes_and_no_budget():
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("lowered", [0.99, 0.95, 0.9])
-def test_from_above_a_lowered_limit_no_step_goes_further_than_it_was(seed, lowered):
+def test_from_above_a_lowered_limit_no_step_goes_further_than_it_was(seed, lowered, monkeypatch):
+    tried, look = [], BudgetSearch._try
+    monkeypatch.setattr(
+        BudgetSearch, "_try", lambda self, fraction: (tried.append(fraction), look(self, fraction))
+    )
     probe = SETS["ssm", "ar"]
     far_DD, start = 2.0 * noise(seed), probe.read(ZERO_DD)
     now, full = probe.read(far_DD), probe.read(0.95 * far_DD)
@@ -117,6 +121,7 @@ def test_from_above_a_lowered_limit_no_step_goes_further_than_it_was(seed, lower
     assert search(now, full, start, config).narrow() == 0.0
     home = search(now, start, start, config, outside=False)
     assert 0.1 < home.narrow() <= 1.0
+    assert all(0.0 < fraction <= 1.0 for fraction in tried)
 
 
 def test_nothing_is_found_among_what_is_not_finite():
