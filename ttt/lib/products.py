@@ -27,7 +27,7 @@ from ttt.errors import ConfigError
 from ttt.lib.compiled import can_compile
 
 PATHS: Final = ("torch", "onednn")
-ROWS: Final = 16
+ROWS: Final = 8
 """Rows come in multiples of this."""
 COLUMNS: Final = 512
 """So do columns, where they are not always as many."""
