@@ -8,6 +8,7 @@ Shapes: B batch, L tokens, D width.
 
 import argparse
 import functools
+import statistics
 from collections.abc import Callable, Sequence
 
 import torch
@@ -21,6 +22,7 @@ from ttt.core.scan import blocked_scan, naive_scan, scan, scan_path
 SCAN_SHAPES = ((1, 128, 64), (1, 1024, 64), (8, 1024, 64), (32, 128, 256))
 GRU_SHAPES = ((1, 128, 64), (1, 128, 128), (1, 128, 256), (4, 128, 64), (16, 128, 64))
 DECAYS = (2e-6, 1e-4, 0.5, 0.99, 1 - 1e-3, 1 - 1e-4, 1 - 2e-6)
+AS_FAST = "times as fast as the loop"
 BURST = 20
 """Calls of a fast candidate in one timing."""
 
@@ -101,6 +103,47 @@ def gru_row(shape: tuple[int, int, int], rounds: int) -> Row:
     }
 
 
+def cuda_row(shape: tuple[int, int, int], rounds: int) -> Row:
+    """The ways of a CUDA device, in turn, by the device's own clock."""
+    inputs = [value.detach().cuda().requires_grad_() for value in _arguments(shape)]
+    plain = [value.detach() for value in inputs]
+    ways = {"naive": naive_scan, "torch": blocked_scan, "fast": scan}
+    jobs: dict[str, Callable[[], object]] = {}
+    for name, way in ways.items():
+        jobs[f"{name} forward"] = functools.partial(way, *plain)
+        jobs[f"{name} both"] = functools.partial(_with_gradients, way, inputs)
+    laps: dict[str, list[float]] = {name: [] for name in jobs}
+    for number in range(rounds + 2):  # The first two compile, and fill the allocator.
+        for name, job in jobs.items():
+            elapsed_ms = _cuda_ms(job)
+            if number > 1:
+                laps[name].append(elapsed_ms)
+    ms = {name: statistics.median(each) for name, each in laps.items()}
+    return {
+        "shape": "x".join(map(str, shape)),
+        **{
+            f"{name} {job}": round(ms[f"naive {job}"] / ms[f"{name} {job}"], 1)
+            for name in ("torch", "fast")
+            for job in ("forward", "both")
+        },
+        "fast us": round(ms["fast forward"] * 1e3, 1),
+        "both us": round(ms["fast both"] * 1e3, 1),
+        "both Mtok/s": round(shape[0] * shape[1] / ms["fast both"] / 1e3, 1),
+    }
+
+
+def _cuda_ms(job: Callable[[], object]) -> float:
+    """Milliseconds of a call between two events, its launches included."""
+    begun, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    begun.record()
+    job()
+    ended.record()
+    torch.cuda.synchronize()
+    elapsed_ms: float = begun.elapsed_time(ended)
+    return elapsed_ms
+
+
 def error_row(decay: float | None, length: int = 8192) -> Row:
     """Worst float32 error of values and gradients, over the largest value of each."""
     narrow = _arguments((1, length, 4), decay)
@@ -125,12 +168,17 @@ def run(rounds: int = 15) -> Tables:
         Rows by table; speeds are ratios to the naive twin unless the column names a unit.
     """
     torch.set_num_threads(1)
+    on_cuda: Tables = {}
+    if torch.cuda.is_available():
+        title = f"scan on {torch.cuda.get_device_name()} (fast = {scan_path('cuda')}), {AS_FAST}"
+        on_cuda = {title: [cuda_row(shape, rounds) for shape in SCAN_SHAPES]}
     return {
-        f"scan (fast = {scan_path()}), times as fast as the loop": [
+        f"scan (fast = {scan_path()}), {AS_FAST}": [
             scan_row(shape, rounds) for shape in SCAN_SHAPES
         ],
         "GRU recurrence without a graph": [gru_row(shape, rounds) for shape in GRU_SHAPES],
         "float32 error of the scan over 8192 tokens": [error_row(a) for a in (*DECAYS, None)],
+        **on_cuda,
     }
 
 

@@ -229,23 +229,64 @@ def test_the_environment_names_the_way(environment, name):
 
 def test_an_unknown_way_is_refused_by_name(environment):
     environment("fast")
-    with pytest.raises(ConfigError, match="naive, torch, numba, not 'fast'"):
+    with pytest.raises(ConfigError, match="naive, torch, numba, triton, not 'fast'"):
         scan_path("cpu")
 
 
-def test_an_accelerator_gets_the_torch_way_and_never_the_loops(environment):
-    assert scan_path("cuda") == "torch"
+@pytest.mark.parametrize("there", [False, True])
+def test_an_accelerator_gets_its_kernels_and_never_the_loops(environment, monkeypatch, there):
+    monkeypatch.setattr(module, "has_triton", lambda: there)
+    assert scan_path("cuda") == ("triton" if there else "torch")
+    assert scan_path("mps") == "torch"
+    assert scan_path("cpu") == "numba"
     environment("numba")
     with pytest.raises(ConfigError, match="'cuda'"):
         scan_path("cuda")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-def test_cuda_equals_the_naive_twin():
-    inputs = arguments((2, 63, 60))
+def test_kernels_are_refused_where_they_cannot_run(environment, monkeypatch):
+    monkeypatch.setattr(module, "has_triton", lambda: True)
+    environment("triton")
+    with pytest.raises(ConfigError, match="'cuda', and this runs on 'cpu'"):
+        scan_path("cpu")
+    assert scan_path("cuda") == "triton"
+
+
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+
+
+def on_cuda(function):
+    """The same function, computed there."""
+    return lambda *inputs: function(*(value.cuda() for value in inputs)).cpu()
+
+
+@needs_cuda
+@pytest.mark.parametrize("name", ["triton", "torch"])
+@pytest.mark.parametrize("shape", [*SHAPES, (3, 200, 17), (2, 64, 16), (1, 65, 33)], ids=str)
+def test_cuda_equals_the_naive_twin(environment, name, shape):
+    environment(name)
+    inputs = arguments(shape)
     wanted = values_and_gradients(naive_scan, inputs)
-    there = [value.detach().cuda().requires_grad_() for value in inputs]
-    up = torch.randn(2, 63, 60, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    states = scan(*there)
-    got = [states.detach(), *torch.autograd.grad(states, there, up.cuda())]
-    assert worst_error([g.cpu() for g in got], wanted) <= 1e-12
+    assert worst_error(values_and_gradients(on_cuda(scan), inputs), wanted) <= 1e-12
+
+
+@needs_cuda
+@pytest.mark.parametrize("name", ["triton", "torch"])
+@pytest.mark.parametrize("decay", [2e-6, 1e-4, 0.5, 0.99, 1 - 1e-4, 1 - 2e-6])
+def test_cuda_keeps_its_digits_over_a_long_text(environment, name, decay):
+    environment(name)
+    assert float32_error(on_cuda(scan), (1, 8192, 24), decay=decay) <= 1e-4
+    assert float32_error(on_cuda(scan), (1, 8192, 24)) <= 5e-7
+
+
+@needs_cuda
+def test_a_gradient_of_a_gradient_on_cuda_equals_that_of_the_twin(environment):
+    def second(function):
+        inputs = arguments((2, 70, 5))
+        (first,) = torch.autograd.grad(
+            function(*inputs).pow(2).sum(), inputs[:1], create_graph=True
+        )
+        return torch.autograd.grad(first.pow(2).sum(), inputs)
+
+    environment("triton")
+    assert worst_error(second(on_cuda(scan)), second(naive_scan)) <= 1e-11

@@ -3,11 +3,12 @@
     naive    a loop over time in torch; what the others must equal
     torch    two-level blocked scan in torch; any device
     numba    compiled loops; CPU only (`scan_numba.py`)
+    triton   kernels; CUDA only (`scan_triton.py`)
 
-The way is a fixed choice per device, never one of moment or load: `numba` on a CPU where it can be
-imported, else `torch`. The environment variable `TTT_SCAN` names another. Two ways agree to
-rounding, not to the bit, so a run that must repeat byte for byte keeps to one. The compiler's
-seconds are paid at the first call after an installation.
+The way is a fixed choice per device, never one of moment or load: `numba` on a CPU, `triton` on a
+CUDA device, where they are installed, else `torch`. The environment variable `TTT_SCAN` names
+another. Two ways agree to rounding, not to the bit, so a run that must repeat byte for byte keeps
+to one. The compiler's seconds are paid at the first call after an installation.
 
 No way divides and none takes a logarithm. The closed form `cumprod(a) * cumsum(x / cumprod(a))` is
 the rejected alternative: its product underflows after a few small decays, and every later state
@@ -17,6 +18,7 @@ Shapes: B batch, L tokens, D width; C blocks of K tokens.
 """
 
 import functools
+import importlib.util
 import math
 import os
 from collections.abc import Callable
@@ -29,7 +31,9 @@ from torch import Tensor
 from ttt.errors import ConfigError
 from ttt.lib.compiled import can_compile
 
-PATHS = ("naive", "torch", "numba")
+PATHS = ("naive", "torch", "numba", "triton")
+DEVICES = {"numba": "cpu", "triton": "cuda"}
+"""The only device of a way that has only one."""
 
 
 def scan(
@@ -97,18 +101,29 @@ def scan_path(device_type: str = "cpu") -> str:
         One of `PATHS`.
 
     Raises:
-        ConfigError: `TTT_SCAN` is no name in `PATHS`, or asks for numba where it cannot run.
+        ConfigError: `TTT_SCAN` is no name in `PATHS`, or a way that does not work there.
     """
     forced = os.environ.get("TTT_SCAN", "")
     if forced and forced not in PATHS:
         raise ConfigError(f"TTT_SCAN must be one of {', '.join(PATHS)}, not {forced!r}.")
-    numba_runs = device_type == "cpu" and (forced in ("", "numba") and can_compile())
-    if forced == "numba" and not numba_runs:
+    if forced and not _works(forced, device_type):
         raise ConfigError(
-            f"TTT_SCAN=numba needs numba and a CPU, and this runs on {device_type!r}; "
-            "leave it unset or choose torch."
+            f"TTT_SCAN={forced} needs {forced} and a device of kind {DEVICES[forced]!r}, and this "
+            f"runs on {device_type!r}; leave it unset or choose torch."
         )
-    return forced or ("numba" if numba_runs else "torch")
+    return forced or next((way for way in DEVICES if _works(way, device_type)), "torch")
+
+
+def _works(way: str, device_type: str) -> bool:
+    """Whether a way is installed and made for a kind of device."""
+    if way not in DEVICES:
+        return True
+    return DEVICES[way] == device_type and (can_compile() if way == "numba" else has_triton())
+
+
+def has_triton() -> bool:
+    """Whether triton is installed, as it is with torch's builds for CUDA."""
+    return importlib.util.find_spec("triton") is not None
 
 
 def _checked(a_BLD: Tensor, x_BLD: Tensor, s0_BD: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -148,6 +163,10 @@ def _scan(a_BLD: Tensor, x_BLD: Tensor, s0_BD: Tensor, path: str) -> Tensor:
         from ttt.core import scan_numba
 
         return scan_numba.values(a_BLD, x_BLD, s0_BD)
+    if path == "triton":
+        from ttt.core import scan_triton
+
+        return scan_triton.values(a_BLD, x_BLD, s0_BD)
     return _blocked(a_BLD, x_BLD, s0_BD)
 
 
@@ -159,6 +178,10 @@ def _scan_backward(
         from ttt.core import scan_numba
 
         return scan_numba.gradients(a_BLD, s_BLD, s0_BD, up_BLD)
+    if path == "triton":
+        from ttt.core import scan_triton
+
+        return scan_triton.gradients(a_BLD, s_BLD, s0_BD, up_BLD)
     return _reverse(a_BLD, s_BLD, s0_BD, up_BLD, run=_blocked)
 
 
