@@ -8,12 +8,11 @@ most `budget_nats` above where it stood under the anchor's weights, and no singl
 makes the canaries easier on the whole, and room for more after it; a step that makes them harder
 from the start is then refused (docs/decisions/0019).
 
-Shrinking is exact by that convexity: on the segment from an admissible point to an inadmissible one
-the chord lies above the loss, so the point where the *chord* meets the limit is admissible, and
-repeating this from there creeps up to the largest admissible fraction from below. `line` shrinks
-the new step only; `radial` shrinks everything learned since the anchor, which refuses nothing but
-lets one hostile step erase nearly all memory. Between the two, `line` may give way: where less than
-half of the step fits, a small share of what was learned is given up to make room for more of it.
+How much of a step fits is found by `budget_search.py`, which takes no point that it has not probed.
+`line` shrinks the new step only; `radial` shrinks everything learned since the anchor, which
+refuses nothing but lets one hostile step erase nearly all memory. Between the two, `line` may give
+way: where less than half of the step fits, a small share of what was learned is given up to make
+room for more of it.
 
 Covered: any optimiser, any curvature, on the probed canaries (exactly). Not covered: text that no
 canary resembles, an attacker who knows the probe set, what is learned inside the budget.
@@ -136,7 +135,7 @@ def set_back(line: Segment, anchor: Anchor, share: float) -> Segment:
     """The same step from a point that lies a share of the way back to the anchor.
 
     Every canary's rise shrinks at least in proportion there, which makes room. How much more the
-    mean does say its slope and the anchor, where the rise is nothing: a parabola through both.
+    mean's does, its slope and the anchor say, where the rise is nothing: a parabola through both.
     """
     origin_DD = torch.lerp(line.origin_DD, anchor.adapter_DD, share)
     origin = line.origin.towards(anchor.reading, share)
