@@ -22,6 +22,7 @@ from ttt.core.model import LanguageModel
 from ttt.core.starter import load_starter
 from ttt.core.stepping import NaiveStepper, make_stepper
 from ttt.core.stepping_batch import BatchStepper
+from ttt.lib.products import product
 from ttt.text_lm.generation import GenerationConfig, Writer
 from ttt.text_lm.generation_batch import write_many
 from ttt.text_lm.sampling import Sampling, draw
@@ -109,7 +110,7 @@ def session_rows(backbone: str, rounds: int) -> list[Row]:
     """Many sessions: tokens a second, alone and each under fast weights of its own."""
     model = load_starter(backbone).model
     square = torch.randn(PEAK_SIDE, PEAK_SIDE)
-    functions: dict[str, Callable[[], object]] = {"peak": lambda: square @ square}
+    functions: dict[str, Callable[[], object]] = {"peak": lambda: product(square, square)}
     for count in SESSIONS:
         functions[f"base {count}"] = _sessions(model, count, adapted=False)
         functions[f"adapted {count}"] = _sessions(model, count, adapted=True)

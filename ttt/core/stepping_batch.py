@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ttt.core.backbone import GruBackbone, SsmBackbone, SsmLayer
 from ttt.core.model import LanguageModel
 from ttt.core.stepping import compiles
-from ttt.lib.products import product
+from ttt.lib.products import linear, product
 
 Layer: TypeAlias = Callable[[Tensor, Tensor], None]
 """One token of each sequence through a layer; residual (B, D) and state (B, H) are overwritten."""
@@ -100,10 +100,10 @@ def _gru_layers(model: LanguageModel) -> list[Layer]:
         w_in, w_carried, b_in, b_carried = cell.all_weights[0]
 
         def step(x_BD: Tensor, h_BH: Tensor) -> None:
-            in_BG = torch.addmm(b_in, _normalised(x_BD, norm.weight), w_in.T)
-            carried_BG = torch.addmm(b_carried, h_BH, w_carried.T)
+            in_BG = linear(_normalised(x_BD, norm.weight), w_in, b_in)
+            carried_BG = linear(h_BH, w_carried, b_carried)
             advance_rows(in_BG.numpy(), carried_BG.numpy(), h_BH.numpy())
-            x_BD.addmm_(h_BH, out.weight.T)
+            x_BD += linear(h_BH, out.weight)
 
         return step
 
@@ -124,10 +124,10 @@ def _ssm_layers(model: LanguageModel) -> list[Layer]:
         b_in = torch.cat([free, part.decay.bias])
 
         def step(x_BD: Tensor, s_BH: Tensor) -> None:
-            in_BE = torch.addmm(b_in, _normalised(x_BD, part.norm.weight), w_in.T)
+            in_BE = linear(_normalised(x_BD, part.norm.weight), w_in, b_in)
             y_BH = torch.empty_like(s_BH)
             advance_ssm_rows(in_BE.numpy(), s_BH.numpy(), y_BH.numpy())
-            x_BD.addmm_(y_BH, part.out.weight.T)
+            x_BD += linear(y_BH, part.out.weight)
 
         return step
 

@@ -59,18 +59,15 @@ class Linear(torch.nn.Linear):
 
 
 def linear(
-    x_BLK: Float[Tensor, "batch length inner"],
+    x_BK: Float[Tensor, "*batch inner"],
     weight_MK: Float[Tensor, "columns inner"],
     bias_M: Float[Tensor, " columns"] | None = None,
-) -> Float[Tensor, "batch length columns"]:
-    """`torch.nn.functional.linear`, its product by `product`."""
-    x_NK = x_BLK.flatten(0, 1)
+) -> Float[Tensor, "*batch columns"]:
+    """`torch.nn.functional.linear`, its product by `product`; leading axes are any but none."""
+    x_NK = x_BK.flatten(0, -2)
     if not _takes_onednn(x_NK, weight_MK.T):
-        return torch.nn.functional.linear(x_BLK, weight_MK, bias_M)
-    y_NM = product_by_onednn(x_NK, weight_MK.T)
-    if bias_M is not None:
-        y_NM += bias_M
-    return y_NM.view(*x_BLK.shape[:2], -1)
+        return torch.nn.functional.linear(x_BK, weight_MK, bias_M)
+    return product_by_onednn(x_NK, weight_MK.T, bias_M).view(*x_BK.shape[:-1], -1)
 
 
 def _takes_onednn(left_NK: Tensor, right_KM: Tensor) -> bool:
@@ -87,11 +84,13 @@ def _takes_onednn(left_NK: Tensor, right_KM: Tensor) -> bool:
 
 
 def product_by_onednn(
-    left_NK: Float[Tensor, "rows inner"], right_KM: Float[Tensor, "inner columns"]
+    left_NK: Float[Tensor, "rows inner"],
+    right_KM: Float[Tensor, "inner columns"],
+    added_M: Float[Tensor, " columns"] | None = None,
 ) -> Tensor:
-    """`left @ right` by oneDNN, whatever its size; float32 on the CPU, without a gradient."""
+    """`left @ right + added`, whatever its size; float32 on the CPU, without a gradient."""
     found: Tensor = torch.ops.mkldnn._linear_pointwise(
-        _filled(left_NK), right_KM.mT, None, "none", [], ""
+        _filled(left_NK), right_KM.mT, added_M, "none", [], ""
     )
     return found[: left_NK.shape[0]]
 
