@@ -5,6 +5,7 @@ first imported.
 """
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from hypothesis import settings
 ROOT = Path(__file__).resolve().parent.parent
 
 torch.set_num_threads(1)
+
+# A script that starts the tests in the background has Ctrl-C ignored, and all that they start
+# would inherit it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Much of what tests write is synced, because that is what the store promises; in memory a sync
 # costs nothing. What a test checks about syncs, it checks by watching the calls.

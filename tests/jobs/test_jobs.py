@@ -1,5 +1,6 @@
 """Jobs in real processes: how they end, what is seen of them, what a dead service leaves."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -95,6 +96,21 @@ def test_one_that_works_is_cancelled_and_goes_on_when_it_is_resumed(boss, tmp_pa
     assert jobs.read_events(root, job_id).records[seen]["n"] == 7
     boss.cancel(job_id)
     assert ended(root, job_id).attempt == 2
+
+
+def test_one_is_cancelled_where_a_script_has_ctrl_c_ignored(boss, tmp_path):
+    before = signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # As a script leaves it to `ttt serve &`.
+    try:
+        job_id = boss.submit("count", {"to": 400, "pause_s": 0.05}).job_id
+        until(lambda: jobs.read_job(tmp_path / "art", job_id).stage == "counting")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    boss.cancel(job_id)
+    found = ended(tmp_path / "art", job_id)
+    assert found.status == "cancelled"
+    assert "did not stop" not in found.message
 
 
 def test_one_that_waits_is_cancelled_at_once_and_the_queue_is_bounded(boss, tmp_path):

@@ -107,14 +107,17 @@ def _watched(work: Work, kind: Kind, parent: int) -> Iterator[None]:
     """Beat, and hand on the wish to stop, until the work is done."""
     done = threading.Event()
     watch = threading.Thread(target=_watch, args=(work, kind, parent, done), daemon=True)
-    before = signal.signal(signal.SIGTERM, _as_interrupt)
+    # Ctrl-C, too: whoever starts the service in the background of a script has it ignored.
+    signals = signal.SIGINT, signal.SIGTERM
+    before = {number: signal.signal(number, _as_interrupt) for number in signals}
     watch.start()
     try:
         yield
     finally:
         done.set()
         watch.join()
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _watch(work: Work, kind: Kind, parent: int, done: threading.Event) -> None:
