@@ -99,9 +99,7 @@ def test_one_that_works_is_cancelled_and_goes_on_when_it_is_resumed(boss, tmp_pa
 
 
 def test_one_is_cancelled_where_a_script_has_ctrl_c_ignored(boss, tmp_path):
-    before = signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # As a script leaves it to `ttt serve &`.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # As a script leaves it to `ttt serve &`.
     try:
         job_id = boss.submit("count", {"to": 400, "pause_s": 0.05}).job_id
         until(lambda: jobs.read_job(tmp_path / "art", job_id).stage == "counting")
