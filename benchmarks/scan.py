@@ -9,7 +9,7 @@ Shapes: B batch, L tokens, D width.
 import argparse
 import functools
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -42,6 +42,15 @@ def _with_gradients(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -
     return [states_BLD.detach(), *torch.autograd.grad(states_BLD, inputs, inputs[1])]
 
 
+def _times_as_fast(durations: Mapping[str, float]) -> Row:
+    """The two other ways beside the loop, forward and with gradients."""
+    return {
+        f"{name} {job}": round(durations[f"naive {job}"] / durations[f"{name} {job}"], 1)
+        for name in ("torch", "fast")
+        for job in ("forward", "both")
+    }
+
+
 def _burst(function: Callable[[], object]) -> Callable[[], None]:
     """Call a function many times: one call would measure the caches that others emptied."""
 
@@ -69,11 +78,7 @@ def scan_row(shape: tuple[int, int, int], rounds: int) -> Row:
     tokens = shape[0] * shape[1]
     return {
         "shape": "x".join(map(str, shape)),
-        **{
-            f"{name} {job}": round(seconds[f"naive {job}"] / seconds[f"{name} {job}"], 1)
-            for name in ("torch", "fast")
-            for job in ("forward", "both")
-        },
+        **_times_as_fast(seconds),
         "fast us": round(seconds["fast forward"] * 1e6, 1),
         "both Mtok/s": round(tokens / seconds["fast both"] / 1e6, 1),
         # Forward reads two arrays and writes one; a copy reads one and writes one.
@@ -121,11 +126,7 @@ def cuda_row(shape: tuple[int, int, int], rounds: int) -> Row:
     ms = {name: statistics.median(each) for name, each in laps.items()}
     return {
         "shape": "x".join(map(str, shape)),
-        **{
-            f"{name} {job}": round(ms[f"naive {job}"] / ms[f"{name} {job}"], 1)
-            for name in ("torch", "fast")
-            for job in ("forward", "both")
-        },
+        **_times_as_fast(ms),
         "fast us": round(ms["fast forward"] * 1e3, 1),
         "both us": round(ms["fast both"] * 1e3, 1),
         "both Mtok/s": round(shape[0] * shape[1] / ms["fast both"] / 1e3, 1),

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.chosen_once import chosen_once
 from ttt.core import scan as module
 from ttt.core.scan import blocked_scan, naive_scan, scan, scan_path
 from ttt.errors import ConfigError
@@ -207,15 +208,8 @@ def test_the_operator_is_registered_as_torch_demands(way):
 @pytest.fixture
 def environment(monkeypatch):
     """Set TTT_SCAN as if the process had started with it."""
-
-    def set_to(value):
-        monkeypatch.setenv("TTT_SCAN", value)
-        scan_path.cache_clear()
-
-    scan_path.cache_clear()
-    yield set_to
-    monkeypatch.undo()
-    scan_path.cache_clear()
+    with chosen_once(monkeypatch, "TTT_SCAN", scan_path) as start_with:
+        yield start_with
 
 
 @pytest.mark.parametrize("name", ["naive", "torch", "numba"])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.chosen_once import chosen_once
 from tests.docs.markdown import ROOT, read_page
 from tests.store.faults import failing_call
 from ttt import cli
@@ -195,23 +196,14 @@ def test_a_missing_accelerator_is_documented(tmp_path, capsys, monkeypatch):
     recognised(capsys.readouterr().err)
 
 
-def test_a_misspelt_scan_is_documented(capsys, monkeypatch):
-    monkeypatch.setenv("TTT_SCAN", "fast")
-    scan.scan_path.cache_clear()
-    try:
+@pytest.mark.parametrize(
+    ("variable", "choice"),
+    [("TTT_SCAN", scan.scan_path), ("TTT_PRODUCTS", products.product_path)],
+)
+def test_a_misspelt_way_is_documented(variable, choice, capsys, monkeypatch):
+    with chosen_once(monkeypatch, variable, choice) as start_with:
+        start_with("fast")
         assert monitor("--text", TEXT, "--backbone", "ssm") == 2
-    finally:
-        scan.scan_path.cache_clear()
-    recognised(capsys.readouterr().err)
-
-
-def test_a_misspelt_way_to_multiply_is_documented(capsys, monkeypatch):
-    monkeypatch.setenv("TTT_PRODUCTS", "fast")
-    products.product_path.cache_clear()
-    try:
-        assert monitor("--text", TEXT) == 2
-    finally:
-        products.product_path.cache_clear()
     recognised(capsys.readouterr().err)
 
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.chosen_once import chosen_once
 from ttt.errors import ConfigError
 from ttt.lib import products
 from ttt.lib.products import (
@@ -24,15 +25,8 @@ LARGE = (37, 96, 1024)
 @pytest.fixture
 def way(monkeypatch):
     """Set TTT_PRODUCTS as if the process had started with it."""
-
-    def set_to(name):
-        monkeypatch.setenv("TTT_PRODUCTS", name)
-        product_path.cache_clear()
-
-    product_path.cache_clear()
-    yield set_to
-    monkeypatch.undo()
-    product_path.cache_clear()
+    with chosen_once(monkeypatch, "TTT_PRODUCTS", product_path) as start_with:
+        yield start_with
 
 
 def pair(rows, inner, columns):

@@ -46,7 +46,7 @@ class SafeStep:
     fraction: float
     """Share of the step (line) or of all learning since the start (radial) that was kept."""
     probes: int
-    """Points tried on the segment, the full step not counted."""
+    """Points tried, the full step from where the weights stood not counted."""
     gave_way: float = 0.0
     """Share of earlier learning that was given up for it."""
     cone: ConeStats | None = None
@@ -117,8 +117,8 @@ def _shortened(
         line = Segment(origin_DD=anchor.adapter_DD, origin=start, full=line.full, course=course)
     search = BudgetSearch(line, start, config, outside=True)
     gives_way = config.shrink == "line" and config.give_way > 0.0
-    if not gives_way or search.estimate >= GIVE_WAY_BELOW:
-        search.narrow()
+    if search.estimate >= GIVE_WAY_BELOW:
+        search.narrow()  # Which may show that it is less.
     if not gives_way or search.estimate >= GIVE_WAY_BELOW:
         return _fitted(search, line, target_DD, cone)
     back = set_back(line, anchor, config.give_way)

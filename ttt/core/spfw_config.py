@@ -20,7 +20,7 @@ class SpfwConfig:
     give_way: float = 0.05
     """Largest share of earlier learning that `line` gives up for one step; 0 never gives way."""
     probes_max: int = 4
-    """Points tried on the segment, the full step not counted."""
+    """Points tried on a segment, an end that is known to be outside not counted."""
     ball_radius: float | None = None
     """Largest Frobenius norm of everything learned since the start; None sets no ball."""
     cone: bool = False

@@ -235,7 +235,7 @@ def _read(
         raise InputError(
             f"An id of the prompt must lie in 0..{model.config.vocab_size - 1}, not {wrong[0]}."
         )
-    if len(prompt_ids) == 1 and state_BNH is not None:
+    if len(prompt_ids) == 1 and state_BNH is not None:  # An answer begins so; it is sooner read.
         state_NH = state_BNH[0].clone(memory_format=torch.contiguous_format)
         return stepper.step(prompt_ids[0], state_NH), state_NH
     for start in range(0, len(prompt_ids), READ_TOKENS):
