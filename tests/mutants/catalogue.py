@@ -483,12 +483,12 @@ MUTANTS: tuple[Mutant, ...] = (
         "test_values_and_gradients_equal_the_twin_in_double_precision",
     ),
     Mutant(
-        name="text is cut at what Python takes for white space and the tokenizer does not",
-        path="ttt/text_lm/bulk_encoding.py",
-        old='f"[{_SPACE}]*[^{_SPACE}]+|.+"',
-        new='r"\\s*\\S+|.+"',
-        test="tests/text_lm/test_bulk_encoding.py::"
-        "test_no_cut_falls_inside_of_what_the_tokenizer_takes_for_one_word",
+        name="a vocabulary is taken for plain whose tokens their own merges do not reach",
+        path="ttt/text_lm/plain_pairs.py",
+        old="if ids is None or not _each_is_itself(file, ids):",
+        new="if ids is None:",
+        test="tests/text_lm/test_plain_pairs.py::"
+        "test_a_token_that_its_own_merges_do_not_reach_is_not_proved",
     ),
     Mutant(
         name="a plastic state that is not finite is kept",

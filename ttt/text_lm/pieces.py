@@ -26,7 +26,7 @@ def token_texts(encoder: TextEncoder) -> list[bytes]:
             "A base of hashed words cannot write: a hash does not turn back into its word; choose "
             "starter or a trained text model."
         )
-    byte_of = _byte_alphabet()
+    byte_of = byte_alphabet()
     texts = [b""] * encoder.vocab_size
     for token, token_id in json.loads(encoder.json)["model"]["vocab"].items():
         if token not in SPECIAL_TOKENS:
@@ -34,7 +34,7 @@ def token_texts(encoder: TextEncoder) -> list[bytes]:
     return texts
 
 
-def _byte_alphabet() -> dict[str, int]:
+def byte_alphabet() -> dict[str, int]:
     """Which byte each character of a byte-level vocabulary stands for.
 
     Source: Radford et al. 2019 (GPT-2), `bytes_to_unicode`: printable Latin-1 characters stand for
