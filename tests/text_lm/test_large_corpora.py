@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-GROWTH_BYTES_MAX = 48 << 20
-"""Anonymous memory that a corpus ten times as large may take more: what was remembered of words."""
+GROWTH_BYTES_MAX = 24 << 20
+"""Anonymous memory that a corpus ten times as large may take more: a batch instead of part of one,
+twice over."""
 TRAINING_BYTES_MAX = 900 << 20
 """Anonymous memory of a whole small training, torch and all, whatever the corpus; docs/training.md
 states it."""
