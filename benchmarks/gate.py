@@ -58,7 +58,7 @@ def starter_chunker() -> Chunker:
     def cut(document: str) -> Iterator[ChunkText]:
         whole = Document(name="", pieces=[document])
         for chunk in chunks([whole], encoder=encoder, chunk_tokens=CHUNK_TOKENS):
-            yield ChunkText(text=chunk.text, carry=chunk.carry, token_ids=chunk.token_ids)
+            yield chunk.for_gate()
 
     return cut
 

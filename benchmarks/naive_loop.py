@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ttt.core.backbone import GruBackbone, SsmBackbone, SsmLayer
-from ttt.core.gate import ChunkText, ChunkWrite, should_gate_update
+from ttt.core.gate import ChunkWrite, should_gate_update
 from ttt.core.model import LanguageModel
 from ttt.core.rollback import Rise, RollbackConfig, rollback_verdict
 from ttt.core.tokens import BOS_ID, TextEncoder
@@ -155,7 +155,7 @@ class NaiveLoop:
         assert weight.grad is not None, "backward filled it"
         norm = float(weight.grad.norm())
         cosine = float((weight.grad * canary_DD).sum() / (norm * canary_DD.norm()))
-        text = ChunkText(text=chunk.text, carry=chunk.carry, token_ids=chunk.token_ids)
+        text = chunk.for_gate()
         write = ChunkWrite(loss_nats=loss.item(), grad_norm=norm)
         outcome, after, step_DD = "refused", before, torch.zeros_like(weight)
         if should_gate_update(text, write=write)[0]:

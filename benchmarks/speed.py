@@ -6,6 +6,7 @@ another machine. The limit of the machine (`speed_limit.py`) is measured in the 
 """
 
 import statistics
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 from typing import Final, Protocol
@@ -38,9 +39,9 @@ RATE: Final = 1e-3
 """Of every rule: so small that no session uses up its budget, since speed does not depend on it."""
 WARM_CHUNKS: Final = 40
 """Enough to fill the cache and most of each history, as in a session that has gone on a while."""
-BURST: Final = 4
-"""Chunks a loop learns before the next one's turn: a session goes from chunk to chunk, and two of
-them are one round of a canary gradient at every second."""
+BURST: Final = 8
+"""Chunks a loop learns before the next one's turn: a session goes from chunk to chunk, and a long
+text comes in groups of twice as many."""
 MASK: Final = 0.15
 """Share of tokens that MLM hides."""
 GUARDED, SPFW, SHIPPED = "gate_rollback, 1 canary", "spfw, 8 canaries", "as shipped"
@@ -161,9 +162,8 @@ def take_turns(
 
     def learner(loop: Loop) -> Callable[[], object]:
         supply = cycle(texts)
-        for _ in range(WARM_CHUNKS):
-            loop.observe(next(supply))
-        return lambda: [loop.observe(next(supply)) for _ in range(BURST)]
+        _learn(loop, [next(supply) for _ in range(WARM_CHUNKS)])
+        return lambda: _learn(loop, [next(supply) for _ in range(BURST)])
 
     others = dict(beside or {})
     seconds = laps({name: learner(loop) for name, loop in loops.items()} | others, rounds)
@@ -173,7 +173,16 @@ def take_turns(
     }
 
 
-def run(rounds: int = 25) -> Tables:
+def _learn(loop: Loop, group: Sequence[Chunk]) -> None:
+    """Chunks that are known together, as a long text's are."""
+    if isinstance(loop, Monitor):
+        deque(loop.observe_group(group), maxlen=0)
+        return
+    for chunk in group:
+        loop.observe(chunk)
+
+
+def run(rounds: int = 15) -> Tables:
     """Measure everything, on one thread.
 
     Args:

@@ -15,7 +15,7 @@ from ttt.core.base import Base
 from ttt.core.canary_pools import draw
 from ttt.core.closed_form import loss_and_gradient
 from ttt.core.fisher import fisher_factors
-from ttt.core.gate import ChunkText, should_gate_update
+from ttt.core.gate import should_gate_update
 from ttt.core.model import ModelConfig, random_model
 from ttt.core.objective import TTTObjective
 from ttt.core.rules import UpdateRule
@@ -73,8 +73,7 @@ def pool_canaries() -> tuple[str, ...]:
 
 
 def _passes(chunk: Chunk) -> bool:
-    text = ChunkText(text=chunk.text, carry=chunk.carry, token_ids=chunk.token_ids)
-    return should_gate_update(text)[0]
+    return should_gate_update(chunk.for_gate())[0]
 
 
 def _documents() -> list[Document]:

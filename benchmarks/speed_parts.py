@@ -18,7 +18,7 @@ from ttt.core.budget_search import within_budget
 from ttt.core.cache import CacheConfig, cache_block
 from ttt.core.canaries import CanaryReading, encode_canaries
 from ttt.core.closed_form import loss_and_gradient
-from ttt.core.gate import ChunkText, GateConfig, text_stage
+from ttt.core.gate import GateConfig, text_stage
 from ttt.core.objective import AutoRegressive
 from ttt.core.rules import Sgd
 from ttt.core.spfw_config import SpfwConfig
@@ -96,7 +96,7 @@ def _parts(backbone: str) -> dict[str, Callable[[], object]]:
     batch = monitor.reader.read(chunk, 0).batch
     lesson = Lesson(chunk=0, batch=batch, adapter_DD=state.adapter_DD, head_VD=head_VD)
     gradient_DD = lesson.learned.gradient_DD
-    text = ChunkText(text=chunk.text, carry=chunk.carry, token_ids=chunk.token_ids)
+    text = chunk.for_gate()
     seen = Observation(
         chunk=chunk, text=text, lesson=lesson, state=state, report=None, committed=False
     )
@@ -107,7 +107,7 @@ def _parts(backbone: str) -> dict[str, Callable[[], object]]:
     supply = cycle(texts)
 
     def text_checks() -> object:
-        text = ChunkText(text=chunk.text, carry=chunk.carry, token_ids=chunk.token_ids)
+        text = chunk.for_gate()
         return [check() for check in text_stage(text, GateConfig())]
 
     def halve() -> object:

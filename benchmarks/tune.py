@@ -192,7 +192,7 @@ def norm_rows(base: Base, texts: list[LearningText]) -> Iterator[Row]:
         found = [
             (event.signals.grad_norm, event.signals.attempted_update_norm)
             for text in prose
-            for event in run_monitor(document_chunks(base, text), base=base, config=quiet(config))
+            for event in run_monitor([document_chunks(base, text)], base=base, config=quiet(config))
         ]
         norms = np.array([pair for pair in found if None not in pair], dtype=float)
         middle, most = np.quantile(norms, 0.5, axis=0), np.quantile(norms, 0.99, axis=0)

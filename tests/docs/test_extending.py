@@ -21,7 +21,7 @@ RUN = """
 from dataclasses import replace
 import torch
 from ttt.core.cache import CacheConfig
-from ttt.monitors.documents import Document, chunks
+from ttt.monitors.documents import Document, chunk_groups
 from ttt.monitors.gradient import run_monitor
 from ttt.monitors.options import MonitorOptions
 from ttt.monitors.setup import monitor_config, random_base, saved_base
@@ -32,8 +32,9 @@ TEXT = "The ferry leaves at nine and the bridge opens at ten, so nobody waits fo
 def events(base, text=TEXT, **changes):
     options = MonitorOptions(text=text, chunk_tokens=16)
     config = replace(monitor_config(options, base), **changes)
-    pieces = chunks([Document(name="d", pieces=[text])], encoder=base.encoder, chunk_tokens=16)
-    return list(run_monitor(pieces, base=base, config=config))
+    documents = [Document(name="d", pieces=[text])]
+    groups = chunk_groups(documents, encoder=base.encoder, chunk_tokens=16)
+    return list(run_monitor(groups, base=base, config=config))
 
 gru = random_base("gru", seed=0)
 """

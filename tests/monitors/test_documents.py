@@ -8,7 +8,14 @@ from ttt.core.gate import CARRY_CHARS
 from ttt.core.tokens import BOS_ID, BytePairs, HashedWords
 from ttt.errors import ConfigError, InputError
 from ttt.monitors import documents
-from ttt.monitors.documents import Chunk, Document, chunks, segments
+from ttt.monitors.documents import (
+    GROUP_CHUNKS,
+    Chunk,
+    Document,
+    chunk_groups,
+    chunks,
+    segments,
+)
 from ttt.text_lm.tokenizer import train_tokenizer
 
 TRAINING_TEXT = (
@@ -93,6 +100,23 @@ def test_a_document_starts_afresh_and_each_chunk_knows_what_came_before_it():
     assert found[len(first)].previous_id == BOS_ID
     assert found[len(first)].carry == ""
     assert found[len(first)].starts_document
+
+
+def test_a_group_holds_chunks_of_one_stretch_of_text_and_never_waits_for_the_next():
+    asked = []
+
+    def pieces():
+        for number in range(2):
+            asked.append(number)
+            yield " the lock keeper wrote the figure on the door" * (40 if number else 1)
+
+    groups = chunk_groups([Document(name="d", pieces=pieces())], encoder=ENCODER, chunk_tokens=4)
+    found = [next(groups)]
+    assert asked == [0]
+    found += groups
+    assert max(map(len, found)) == GROUP_CHUNKS
+    whole = cut(" the lock keeper wrote the figure on the door" * 41, tokens=4)
+    assert [chunk.text for group in found for chunk in group] == [chunk.text for chunk in whole]
 
 
 def test_a_character_on_a_chunk_border_belongs_to_the_first_chunk_alone():

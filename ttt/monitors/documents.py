@@ -11,14 +11,17 @@ Refuses: a document of fewer than two tokens, from which nothing can be learned.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TypeAlias
 
-from ttt.core.gate import CARRY_CHARS
+from ttt.core.gate import CARRY_CHARS, ChunkText
 from ttt.core.tokens import BOS_ID, TextEncoder
 from ttt.errors import ConfigError, InputError
 
 SEGMENT_CHARACTERS_MAX = 1 << 16
 """Most characters tokenised at once; own: ten thousand words, and ten megabytes at the worst."""
+GROUP_CHUNKS = 16
+"""Most chunks of a group; own: what a group saves hardly grows from here on."""
 TOKENS_MIN = 2
 """Fewest tokens of a document: one to read and one to predict."""
 
@@ -59,16 +62,32 @@ class Chunk:
     starts_document: bool
     """Whether it is the document's first."""
 
+    def for_gate(self) -> ChunkText:
+        """What the gate reads of it."""
+        return ChunkText(text=self.text, carry=self.carry, token_ids=self.token_ids)
+
 
 def chunks(
     documents: Iterable[Document], *, encoder: TextEncoder, chunk_tokens: int
 ) -> Iterator[Chunk]:
+    """Cut documents into chunks, one after the other; arguments and errors of `chunk_groups`."""
+    for group in chunk_groups(documents, encoder=encoder, chunk_tokens=chunk_tokens):
+        yield from group
+
+
+def chunk_groups(
+    documents: Iterable[Document], *, encoder: TextEncoder, chunk_tokens: int
+) -> Iterator[list[Chunk]]:
     """Cut documents into chunks of `chunk_tokens` ids; the last of each may be shorter.
 
     Args:
         documents: What to read, in order.
         encoder: Tokenizer of the model that will read the chunks.
         chunk_tokens: Ids of a chunk, at least 1.
+
+    Yields:
+        At most `GROUP_CHUNKS` chunks: those that are known together, so that none of them waits
+        for text which has not come yet.
 
     Raises:
         ConfigError: `chunk_tokens` is below 1.
@@ -80,8 +99,13 @@ def chunks(
         cutter = _Cutter(document.name, chunk_tokens)
         for segment in segments(document.pieces):
             ids, spans = encoder.encode_with_spans(segment)
-            yield from cutter.feed(segment, ids, spans)
-        yield from cutter.finish()
+            yield from _groups(cutter.feed(segment, ids, spans))
+        yield from _groups(cutter.finish())
+
+
+def _groups(found: Iterator[Chunk]) -> Iterator[list[Chunk]]:
+    while group := list(islice(found, GROUP_CHUNKS)):
+        yield group
 
 
 def segments(pieces: Iterable[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ together, and their events come together.
 Refuses: to learn outside the spine; to hold more than `probe_every` chunks of input.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -165,8 +165,22 @@ class Monitor:
         Returns:
             The events that became known: none while chunks are waiting for their change.
         """
+        return self._observe(chunk, chunk.for_gate())
+
+    def observe_group(self, group: Sequence[Chunk]) -> Iterator[MonitorEvent]:
+        """Observe chunks that are known together: faster, since the gate reads all of them first.
+
+        Yields:
+            The same events, each as soon as it is known.
+        """
+        texts = [chunk.for_gate() for chunk in group]
+        for text in texts:
+            text.read(self.config.safety.gate)
+        for chunk, text in zip(group, texts, strict=True):
+            yield from self._observe(chunk, text)
+
+    def _observe(self, chunk: Chunk, text: ChunkText) -> list[MonitorEvent]:
         page, lesson = self._read(chunk)
-        text = ChunkText(text=chunk.text, carry=chunk.carry, token_ids=chunk.token_ids)
         self._waiting.append(
             _Turn(index=lesson.chunk, chunk=chunk, text=text, page=page, lesson=lesson)
         )
@@ -306,12 +320,12 @@ class Monitor:
 
 
 def run_monitor(
-    chunks: Iterable[Chunk], *, base: Base, config: MonitorConfig
+    groups: Iterable[Sequence[Chunk]], *, base: Base, config: MonitorConfig
 ) -> Iterator[MonitorEvent]:
     """Learn from a stream of chunks under guard, one event for each.
 
     Args:
-        chunks: The input, read lazily; memory does not grow with its length.
+        groups: The input (`chunk_groups`), read lazily; memory does not grow with its length.
         base: Frozen model, tokenizer and Fisher factors.
         config: Everything else.
 
@@ -319,8 +333,8 @@ def run_monitor(
         One event for each chunk, in order.
     """
     monitor = Monitor(base, config)
-    for chunk in chunks:
-        yield from monitor.observe(chunk)
+    for group in groups:
+        yield from monitor.observe_group(group)
     yield from monitor.finish()
 
 

@@ -20,7 +20,7 @@ from ttt.lib.clock import WallClock
 from ttt.lib.entry import EXIT_OK
 from ttt.lib.terminal import log_console, print_line, print_table, progress, result_console
 from ttt.monitors.decisions import Decision
-from ttt.monitors.documents import Document, chunks
+from ttt.monitors.documents import Document, chunk_groups
 from ttt.monitors.events import MonitorEvent
 from ttt.monitors.gradient import run_monitor
 from ttt.monitors.inputs import Meter
@@ -111,7 +111,8 @@ def _events(
     """The events of every base, all of one chunk before those of the next."""
     # The bases of a comparison share their tokenizer: `--compare` allows no others.
     encoder, size = bases[0].encoder, options.chunk_tokens
-    copies = itertools.tee(chunks(documents, encoder=encoder, chunk_tokens=size), len(bases))
+    groups = chunk_groups(documents, encoder=encoder, chunk_tokens=size)
+    copies = itertools.tee(groups, len(bases))
     runs = [
         run_monitor(copy, base=base, config=monitor_config(options, base))
         for copy, base in zip(copies, bases, strict=True)

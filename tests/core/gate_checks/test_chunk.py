@@ -34,3 +34,19 @@ def test_a_lone_surrogate_can_be_judged():
     chunk = ChunkText(text="a\ud800b", token_ids=np.arange(3))
     assert chunk.deflate_relative > 0
     assert chunk.charset.control_share > 0
+
+
+@pytest.mark.parametrize(
+    ("config", "reads"),
+    [
+        (GateConfig(), True),
+        (GateConfig(text_chars_max=2), False),
+        (GateConfig(enabled=False), False),
+    ],
+)
+def test_reading_ahead_leaves_nothing_to_the_rules_and_reads_nothing_they_would_not(config, reads):
+    chunk = ChunkText(text="a b", token_ids=[1, 2])
+    chunk.read(config)
+    known = chunk.__dict__.keys()
+    readings = {"text_bytes", "tokens", "charset", "deflate_ratio", "deflate_relative", "overrides"}
+    assert known >= readings if reads else known.isdisjoint(readings)
