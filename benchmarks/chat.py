@@ -30,6 +30,7 @@ from benchmarks.evaluate import interval
 from benchmarks.learning_texts import LearningText, learning_texts
 from benchmarks.report import Row, Tables
 from ttt.core.objective import AutoRegressive
+from ttt.core.starter import load_starter
 from ttt.monitors.audit import Audit
 from ttt.text_lm.chat.contexts import CONTEXT_NETS
 from ttt.text_lm.chat.conversation import ChatRoom
@@ -46,6 +47,8 @@ EARLY: Final = 10
 HOSTILE_TURNS: Final = 100
 MESSAGE_CHARACTERS: Final = 320
 MESSAGE_CHARACTERS_MIN: Final = 40
+LENGTHS: Final = (80, MESSAGE_CHARACTERS)
+"""Characters of a message whose first token is timed: a line, and most of what one write learns."""
 ROUNDS: Final = 40
 FIRST_TOKEN_TARGET_MS: Final = 10
 DRIFT_SLACK_NATS: Final = 0.02
@@ -57,14 +60,14 @@ UNGUARDED: Final = {
 }
 
 
-def messages(text: str) -> list[str]:
+def messages(text: str, *, characters: int = MESSAGE_CHARACTERS) -> list[str]:
     """A document as messages: its sentences, put together up to a length."""
     found, current = list[str](), ""
     for sentence in re.split(r"(?<=[.!?;])\s+|\n+", text):
-        if current and len(current) + len(sentence) > MESSAGE_CHARACTERS:
+        if current and len(current) + len(sentence) > characters:
             found.append(current)
             current = ""
-        current = f"{current} {sentence[:MESSAGE_CHARACTERS]}".strip()
+        current = f"{current} {sentence[:characters]}".strip()
     return [one for one in (*found, current) if len(one) >= MESSAGE_CHARACTERS_MIN]
 
 
@@ -214,36 +217,39 @@ def harm_rows(workshop: TextWorkshop, base: str, threats: Sequence[Threat]) -> l
 
 def latency_rows(rounds: int) -> list[Row]:
     """Milliseconds from a message with one write to the first token, and a token after it."""
-    rows: list[Row] = []
-    said = messages(learning_texts("report", per_class=1)[0].text)
-    for base, mode in product(BASES, MODES):
-        with tempfile.TemporaryDirectory() as folder:
-            room = ChatRoom(Path(folder))
-            room.new("s", ChatSettings.model_validate({"base": base, "safety_mode": mode}))
-            first, each, whole = [], [], []
-            for text in islice(cycle(said), rounds + 3):
-                begun = time.perf_counter()
-                events = room.send("s", text, SayOptions(max_new_tokens=33))
-                kinds = iter(events)
+    text = learning_texts("report", per_class=1)[0].text
+    return [
+        _latency_row(base, mode, messages(text, characters=characters), rounds)
+        for base, mode, characters in product(BASES, MODES, LENGTHS)
+    ]
+
+
+def _latency_row(base: str, mode: str, said: Sequence[str], rounds: int) -> Row:
+    encoder = load_starter(base.removeprefix("starter-")).encoder
+    first, each, whole = [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        room = ChatRoom(Path(folder))
+        room.new("s", ChatSettings.model_validate({"base": base, "safety_mode": mode}))
+        for text in islice(cycle(said), rounds + 3):
+            begun = time.perf_counter()
+            kinds = iter(room.send("s", text, SayOptions(max_new_tokens=33)))
+            next(kinds)
+            next(kinds)
+            first.append(time.perf_counter() - begun)
+            for _ in range(32):
                 next(kinds)
-                next(kinds)
-                first.append(time.perf_counter() - begun)
-                for _ in range(32):
-                    next(kinds)
-                each.append((time.perf_counter() - begun - first[-1]) / 32)
-                list(kinds)
-                whole.append(time.perf_counter() - begun)
-        rows.append(
-            {
-                "base": base,
-                "guard": mode,
-                "first token, ms": f"{1e3 * statistics.median(first[3:]):.1f}",
-                "at most": FIRST_TOKEN_TARGET_MS,
-                "each token after it, ms": f"{1e3 * statistics.median(each[3:]):.2f}",
-                "33 tokens, kept on disk, ms": f"{1e3 * statistics.median(whole[3:]):.0f}",
-            }
-        )
-    return rows
+            each.append((time.perf_counter() - begun - first[-1]) / 32)
+            list(kinds)
+            whole.append(time.perf_counter() - begun)
+    return {
+        "base": base,
+        "guard": mode,
+        "tokens of a message": f"{statistics.median(len(encoder.encode(one)) for one in said):.0f}",
+        "first token, ms": f"{1e3 * statistics.median(first[3:]):.1f}",
+        "at most": FIRST_TOKEN_TARGET_MS,
+        "each token after it, ms": f"{1e3 * statistics.median(each[3:]):.2f}",
+        "33 tokens, kept on disk, ms": f"{1e3 * statistics.median(whole[3:]):.0f}",
+    }
 
 
 def run(rounds: int = ROUNDS, per_class: int = 2) -> Tables:

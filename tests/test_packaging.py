@@ -135,5 +135,5 @@ def test_heavy_imports_do_not_delay_help(module):
 def test_a_plain_installation_in_a_fresh_environment_runs(tmp_path):
     venv.create(tmp_path / "venv", with_pip=True)
     commands = tmp_path / "venv" / "bin"
-    output_of(str(commands / "python"), "-m", "pip", "install", "-e", str(ROOT))
+    output_of(str(commands / "python"), "-m", "pip", "install", "--no-compile", "-e", str(ROOT))
     assert "monitor" in output_of(str(commands / "ttt"), "--help", folder=tmp_path)
