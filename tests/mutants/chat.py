@@ -106,10 +106,10 @@ CHAT_MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the gradient of a norm forgets that its scale moves",
-        path="ttt/core/trained_norm_numba.py",
+        path="ttt/core/rms_norm_numba.py",
         old="scale * (dy_D[d] - x_ND[n, d] * along)",
         new="scale * dy_D[d]",
-        test="tests/core/test_trained_norm.py::"
+        test="tests/core/test_rms_norm.py::"
         "test_values_and_gradients_equal_the_module_in_double_precision",
     ),
     Mutant(

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from ttt.core.gated_scan import gated_scan
 from ttt.core.recurrence_gru import gru_forward
+from ttt.core.rms_norm import rms_norm
 from ttt.core.scan import scan_path
-from ttt.core.trained_norm import trained_norm
 from ttt.lib.products import Linear, linear
 from ttt.lib.registry import Registry
 
@@ -90,19 +90,23 @@ class GruBackbone(RecurrentBackbone):
         finals: list[Tensor] = []
         for n, (norm, cell, out) in enumerate(zip(self.norms, self.cells, self.outs, strict=True)):
             start_BH = None if state_BNH is None else state_BNH[:, n]
-            y_BLH, end_BH = _gru_states(cast("nn.GRU", cell), norm(x_BLD), start_BH)
+            cell, norm = cast("nn.GRU", cell), cast("nn.RMSNorm", norm)
+            y_BLH, end_BH = _gru_states(cell, norm, x_BLD, start_BH)
             x_BLD = x_BLD + out(y_BLH)
             finals.append(end_BH)
         return x_BLD, torch.stack(finals, dim=1)
 
 
-def _gru_states(cell: nn.GRU, x_BLD: Tensor, start_BH: Tensor | None) -> tuple[Tensor, Tensor]:
+def _gru_states(
+    cell: nn.GRU, norm: nn.RMSNorm, x_BLD: Tensor, start_BH: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """Every state of one GRU layer, and the last: compiled where no gradient can be wanted."""
     if not _reads_compiled(cell, x_BLD):
         start_1BH = None if start_BH is None else start_BH[None].contiguous()
         with _walked_back(cell):
-            y_BLH, end_1BH = cell(x_BLD, start_1BH)
+            y_BLH, end_1BH = cell(norm(x_BLD), start_1BH)
         return y_BLH, end_1BH[0]
+    x_BLD = rms_norm(norm, x_BLD)
     w_ih, w_hh, b_ih, b_hh = cell.all_weights[0]
     if start_BH is None:
         start_BH = x_BLD.new_zeros(x_BLD.shape[0], cell.hidden_size)
@@ -160,11 +164,8 @@ class SsmLayer(nn.Module):
         start_BH: Float[Tensor, "batch hidden"] | None,
     ) -> tuple[Float[Tensor, "batch length width"], Float[Tensor, "batch hidden"]]:
         """Return the layer's residual output and its state after the last token."""
-        u_BLD = trained_norm(self.norm, x_BLD)
-        trained = self.decay.weight.requires_grad
-        y_BLH, end_BH = gated_scan(
-            self.value_and_gate(u_BLD), self.decay(u_BLD), start_BH, trained=trained
-        )
+        u_BLD = rms_norm(self.norm, x_BLD)
+        y_BLH, end_BH = gated_scan(self.value_and_gate(u_BLD), self.decay(u_BLD), start_BH)
         return x_BLD + self.out(y_BLH), end_BH
 
 

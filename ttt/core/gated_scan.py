@@ -1,11 +1,11 @@
-"""The recurrent middle of an SSM layer: decay, scan and gate, as one operation where it is trained.
+"""The recurrent middle of an SSM layer: decay, scan and gate, as one operation on the CPU.
 
 `s_t = a_t s_(t-1) + (1 - a_t) v_t`, `y_t = s_t silu(g_t)`, `a_t = sigmoid(l_t)`. Written with one
 operator after another (`naive_gated_scan`), forward and backward read and write every array some
-twenty times, which is a fifth of a training step. Trained on a CPU it is two compiled passes
-(`gated_scan_numba.py`) that read and write half precision where the layer's products do, and
-compute in single precision. Both agree to rounding, not to the bit, and a frozen model must read a
-text alike everywhere: it always takes the operators.
+twenty times: a fifth of a training step, and half of what a short text takes to be read. On the CPU
+it is two compiled passes (`gated_scan_numba.py`) that read and write half precision where the
+layer's products do, and compute in single precision. Trained or frozen, with a graph or without, a
+text gives the same bits.
 
 Shapes: B batch, L tokens, H hidden.
 """
@@ -23,8 +23,6 @@ def gated_scan(
     value_and_gate_BLG: Float[Tensor, "batch length two_hidden"],
     logit_BLH: Float[Tensor, "batch length hidden"],
     start_BH: Float[Tensor, "batch hidden"] | None,
-    *,
-    trained: bool,
 ) -> tuple[Float[Tensor, "batch length hidden"], Float[Tensor, "batch hidden"]]:
     """Gated output and the state after the last token, differentiable in all three arguments.
 
@@ -32,13 +30,11 @@ def gated_scan(
         value_and_gate_BLG: Values, and behind them as many gates.
         logit_BLH: Of the decay.
         start_BH: State before the first token; None starts from zeros.
-        trained: Whether the weights behind these are being trained.
 
     Source: own; the recurrence is that of `ttt.core.backbone.SsmLayer`.
     """
     fused = (
-        trained
-        and logit_BLH.device.type == "cpu"
+        logit_BLH.is_cpu
         and value_and_gate_BLG.dtype in (torch.float32, torch.bfloat16)
         and scan_path("cpu") == "numba"
         and not torch.compiler.is_compiling()  # The compiler fuses by itself.
@@ -48,8 +44,21 @@ def gated_scan(
     if start_BH is None:
         start_BH = logit_BLH.new_zeros(logit_BLH.shape[0], logit_BLH.shape[2], dtype=torch.float32)
     logit_BLH = logit_BLH.to(value_and_gate_BLG.dtype)
+    if not torch.is_grad_enabled():  # torch's own bookkeeping takes longer than a short text.
+        s_BLH, y_BLH = _states_and_outputs(value_and_gate_BLG, logit_BLH, start_BH.float())
+        return y_BLH, s_BLH[:, -1].clone()
     y_BLH, end_BH = _GatedScan.apply(value_and_gate_BLG, logit_BLH, start_BH.float())  # type: ignore[no-untyped-call] # torch leaves `apply` bare
     return y_BLH, end_BH
+
+
+def _states_and_outputs(
+    value_and_gate_BLG: Tensor, logit_BLH: Tensor, start_BH: Tensor
+) -> tuple[Tensor, Tensor]:
+    from ttt.core import gated_scan_numba
+
+    return gated_scan_numba.values(
+        value_and_gate_BLG.contiguous(), logit_BLH.contiguous(), start_BH
+    )
 
 
 def naive_gated_scan(
@@ -57,7 +66,7 @@ def naive_gated_scan(
     logit_BLH: Float[Tensor, "batch length hidden"],
     start_BH: Float[Tensor, "batch hidden"] | None,
 ) -> tuple[Float[Tensor, "batch length hidden"], Float[Tensor, "batch hidden"]]:
-    """The readable twin, and what a frozen model runs.
+    """The readable twin, and what runs elsewhere than on the CPU.
 
     `1 - a` is computed as `sigmoid(-l)`, so that it does not vanish in rounding when the decay is
     close to one; in half precision a decay close to one would *be* one, hence the wider type.
@@ -76,11 +85,8 @@ class _GatedScan(torch.autograd.Function):
         logit_BLH: Tensor,
         start_BH: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        from ttt.core import gated_scan_numba
-
-        read = value_and_gate_BLG.contiguous(), logit_BLH.contiguous(), start_BH
-        s_BLH, y_BLH = gated_scan_numba.values(*read)
-        ctx.save_for_backward(*read, s_BLH)
+        s_BLH, y_BLH = _states_and_outputs(value_and_gate_BLG, logit_BLH, start_BH)
+        ctx.save_for_backward(value_and_gate_BLG, logit_BLH, start_BH, s_BLH)
         return y_BLH, s_BLH[:, -1].clone()
 
     @staticmethod
@@ -90,5 +96,6 @@ class _GatedScan(torch.autograd.Function):
         up_BLH, up_end_BH = up
         vg_BLG, logit_BLH, start_BH, s_BLH = ctx.saved_tensors
         return gated_scan_numba.gradients(
-            vg_BLG, logit_BLH, start_BH, s_BLH, up_BLH.contiguous(), up_end_BH
-        )
+            vg_BLG.contiguous(), logit_BLH.contiguous(), start_BH, s_BLH,
+            up_BLH.contiguous(), up_end_BH,
+        )  # fmt: skip

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ttt.core.backbone import BACKBONES
-from ttt.core.trained_norm import trained_norm
+from ttt.core.rms_norm import rms_norm
 from ttt.errors import ConfigError
 
 
@@ -81,7 +81,7 @@ class LanguageModel(nn.Module):
             Features (B, L, D) and the state after the last token.
         """
         hidden_BLD, end_BNH = self.backbone(self.embed(tokens_BL), state_BNH)
-        return trained_norm(self.norm, hidden_BLD), end_BNH
+        return rms_norm(self.norm, hidden_BLD), end_BNH
 
     def forward(
         self,

@@ -1,9 +1,9 @@
-"""Root-mean-square normalisation as one operation, where it is trained.
+"""Root-mean-square normalisation as one operation on the CPU.
 
 `y = x / sqrt(mean(x^2) + eps) * w`. torch computes it with one operator after another, forward and
-backward, and casts the result to half precision once for each product behind it. Trained on a CPU
-it is one compiled pass each way (`trained_norm_numba.py`), and its result comes in the precision of
-the products. The twin is the module itself, which a frozen model always runs.
+backward, and casts the result to half precision once for each product behind it. On the CPU it is
+one compiled pass each way (`rms_norm_numba.py`), and its result comes in the precision of the
+products. The twin is the module itself, which runs elsewhere.
 
 Shapes: B batch, L tokens, D width, N tokens of all texts.
 """
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ttt.core.scan import scan_path
 
 
-def trained_norm(
+def rms_norm(
     norm: nn.RMSNorm, x_BLD: Float[Tensor, "batch length width"]
 ) -> Float[Tensor, "batch length width"]:
     """The norm of each token's features, differentiable once.
@@ -27,13 +27,12 @@ def trained_norm(
         x_BLD: What to normalise.
 
     Returns:
-        In the precision of the products that follow, if the weight is being trained on a CPU.
+        On the CPU in the precision of the products that follow.
 
     Source: Zhang & Sennrich 2019 (arXiv 1910.07467), equation 4.
     """
     fused = (
-        norm.weight.requires_grad
-        and x_BLD.is_cpu
+        x_BLD.is_cpu
         and x_BLD.dtype == norm.weight.dtype == torch.float32
         and scan_path("cpu") == "numba"
         and not torch.compiler.is_compiling()  # The compiler fuses by itself.
@@ -44,11 +43,21 @@ def trained_norm(
         return normed_BLD
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x_BLD.dtype
     eps = torch.finfo(x_BLD.dtype).eps if norm.eps is None else norm.eps
-    y_BLD: Tensor = _TrainedNorm.apply(x_BLD, norm.weight, eps, dtype)  # type: ignore[no-untyped-call] # torch leaves `apply` bare
+    if not torch.is_grad_enabled():  # torch's own bookkeeping takes longer than a short text.
+        return _normed(x_BLD, norm.weight, eps, dtype)[0]
+    y_BLD: Tensor = _RmsNorm.apply(x_BLD, norm.weight, eps, dtype)  # type: ignore[no-untyped-call] # torch leaves `apply` bare
     return y_BLD
 
 
-class _TrainedNorm(torch.autograd.Function):
+def _normed(
+    x_BLD: Tensor, weight_D: Tensor, eps: float, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    from ttt.core import rms_norm_numba
+
+    return rms_norm_numba.normed(x_BLD.contiguous(), weight_D, eps, dtype)
+
+
+class _RmsNorm(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,  # noqa: ANN401 (torch gives the context no public type)
@@ -57,17 +66,15 @@ class _TrainedNorm(torch.autograd.Function):
         eps: float,
         dtype: torch.dtype,
     ) -> Tensor:
-        from ttt.core import trained_norm_numba
-
         x_BLD = x_BLD.contiguous()
-        y_BLD, scale_N = trained_norm_numba.normed(x_BLD, weight_D, eps, dtype)
+        y_BLD, scale_N = _normed(x_BLD, weight_D, eps, dtype)
         ctx.save_for_backward(x_BLD, weight_D, scale_N)
         return y_BLD
 
     @staticmethod
     def backward(ctx: Any, up_BLD: Tensor) -> tuple[Tensor, Tensor, None, None]:  # noqa: ANN401
-        from ttt.core import trained_norm_numba
+        from ttt.core import rms_norm_numba
 
         x_BLD, weight_D, scale_N = ctx.saved_tensors
-        found = trained_norm_numba.gradients(x_BLD, weight_D, scale_N, up_BLD.contiguous())
+        found = rms_norm_numba.gradients(x_BLD, weight_D, scale_N, up_BLD.contiguous())
         return (*found, None, None)
