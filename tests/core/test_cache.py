@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttt.core import cache as module
-from ttt.core.cache import CacheConfig, NeuralCache, blend, cache_block
+from ttt.core.cache import CacheConfig, NeuralCache, blend, cache_block, unit
 from ttt.core.closed_form import Batch
 from ttt.errors import ConfigError
 
@@ -26,6 +26,13 @@ def filled(chunks: int) -> NeuralCache:
     for chunk in range(chunks):
         cache = cache.remember(cache_block(some_batch(6, chunk), chunk=chunk), rows_max=1000)
     return cache
+
+
+@pytest.mark.parametrize("shape", [(7,), (5, 128)])
+def test_a_unit_vector_is_that_of_the_library_to_the_bit(shape):
+    features = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    for each in (features, 0.0 * features, 1e-20 * features):
+        assert torch.equal(unit(each), torch.nn.functional.normalize(each, dim=-1))
 
 
 def test_it_equals_the_definition():

@@ -29,6 +29,9 @@ from ttt.core.vocabulary import log_shares
 from ttt.errors import ConfigError
 from ttt.lib.products import COLUMNS, lacking, product
 
+LENGTH_MIN = 1e-12
+"""What a vector is divided by at least. Source: the default of `torch.nn.functional.normalize`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheConfig:
@@ -69,9 +72,15 @@ class CacheBlock:
         return int(self.values_M.shape[0])
 
 
+def unit(features: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
+    """Each feature vector at length 1: `torch.nn.functional.normalize` to the bit, sooner."""
+    lengths: Tensor = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
+    return features / lengths.clamp_min(LENGTH_MIN)
+
+
 def cache_block(batch: Batch, *, chunk: int) -> CacheBlock:
     """Turn a chunk's features and targets into rows."""
-    keys_MD = torch.nn.functional.normalize(batch.features_ND, dim=1)
+    keys_MD = unit(batch.features_ND)
     return block_of_rows(keys_MD, batch.targets_N, chunk=chunk)
 
 
@@ -140,7 +149,7 @@ class NeuralCache:
         """
         if not self.blocks:
             return batch.features_ND.new_full((len(batch),), -math.inf)
-        queries_ND = sharpness * torch.nn.functional.normalize(batch.features_ND, dim=1)
+        queries_ND = sharpness * unit(batch.features_ND)
         scores_NM = product(queries_ND, self._keys_filled.T)
         return log_shares(scores_NM, self.values_M, batch.targets_N)
 

@@ -9,11 +9,14 @@ Not covered: that bounds how unlikely a token can become, not how likely a learn
 Shapes: D width, V vocabulary, M rows of the cache.
 """
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ttt.changes.fast_state import FastState
+from ttt.core.cache import unit
 from ttt.core.stepping import NextToken, Stepper
 from ttt.text_lm.chat.learner import Learner
 
@@ -50,8 +53,10 @@ class _Mixed:
         expert_weights: tuple[float, ...],
     ) -> None:
         self._base, self._adapted = stepper.head(None), stepper.head(fast.adapter_DD)
-        self._fast, self._sharpness = fast, learner.cache_sharpness
+        self._sharpness = learner.cache_sharpness
         self._shares = shares(expert_weights, learner.cache_weight if fast.cache.blocks else 0.0)
+        if fast.cache.blocks:
+            self._keys_MD, self._values_M = fast.cache.keys_MD, fast.cache.values_M
 
     @torch.no_grad()
     def __call__(self, features_D: Float[Tensor, " width"]) -> Float[Tensor, " vocabulary"]:
@@ -60,13 +65,12 @@ class _Mixed:
         p_base_V = self._base(features_D).softmax(dim=0)
         p_V = base * p_base_V
         p_adapted_V = self._adapted(features_D).softmax(dim=0)
-        if not bool(torch.isfinite(p_adapted_V).all()):
+        if not math.isfinite(float(p_adapted_V.sum())):  # Shares of 1, or all of them NaN.
             p_adapted_V = p_base_V  # A broken expert has no say.
         p_V = p_V + adapted * p_adapted_V
         if cached > 0.0:
-            cache = self._fast.cache
-            query_D = self._sharpness * torch.nn.functional.normalize(features_D, dim=0)
-            p_V.index_add_(0, cache.values_M, cached * (cache.keys_MD @ query_D).softmax(dim=0))
+            query_D = self._sharpness * unit(features_D)
+            p_V.index_add_(0, self._values_M, cached * (self._keys_MD @ query_D).softmax(dim=0))
         return p_V.log()
 
 
