@@ -1,9 +1,8 @@
 # `make check` looks, `make format` mends, `make test` runs; docs/development.md says more.
 BIN := $(if $(wildcard .venv/bin/python),.venv/bin/,)
 PYTHON := $(if $(BIN),$(BIN)python,python3)
-# A process a core, each with whole files, so that what a file's tests share is made once; in the
-# order that `tests/conftest.py` gives, long ones first.
-SIDE_BY_SIDE := -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+# A process a core, each with whole files, so that what a file's tests share is made once.
+SIDE_BY_SIDE := -n logical --maxprocesses 8 --dist loadfile
 
 .PHONY: help check format-check lint types imports dependencies dead-code spelling \
 	format test mutants bench starter tune soak clean

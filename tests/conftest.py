@@ -13,7 +13,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parent.parent
 
 torch.set_num_threads(1)
 
@@ -32,24 +32,10 @@ settings.register_profile("soak", deadline=None, database=None, max_examples=500
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
-LONG = ("e2e", "docs", "api", "test_packaging.py")
-"""Folders and files of minutes, in the order they are begun."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that no process waits at the end for another's file."""
-
-    def place(item: pytest.Item) -> int:
-        name = item.path.relative_to(HERE).parts[0]
-        return LONG.index(name) if name in LONG else len(LONG)
-
-    items.sort(key=place)
-
-
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real texts (prose, attacks, look-alikes), never part of the project."""
-    folder = Path(os.environ.get("TTT_DATA_DIR", HERE.parents[1] / "shared" / "data"))
+    folder = Path(os.environ.get("TTT_DATA_DIR", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no text data in {folder}; TTT_DATA_DIR names another folder")
     return folder
