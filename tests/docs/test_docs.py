@@ -56,7 +56,9 @@ SPANS = {span for page in PAGES for span in page.spans}
 README = PAGES[0]
 SENTRY_SPANS = set(read_page(ROOT / "docs/sentry.md").spans)
 TESTED = [block for page in PAGES for block in page.blocks if block.tag == "bash tested"]
-BLOCK_SECONDS_MAX = 60
+BLOCK_SECONDS_MAX = 110
+"""A block that hangs ends here, and not a slow one: a new copy of the project compiles its loops
+anew, which takes most of a minute where neighbours are busy."""
 CHAT_OPTIONS = tuple(CHAT_COMMANDS.values())
 SLEEP_OPTIONS = tuple(SLEEP_COMMANDS.values())
 NANO_OPTIONS = tuple(NANO_COMMANDS.values())
