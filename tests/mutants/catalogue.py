@@ -239,8 +239,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the cache counts the rows that only fill it up",
         path="ttt/core/softmax_numba.py",
-        old="scores_NM[n, : values_M.size]",
-        new="scores_NM[n]",
+        old="top = highest(row_M)",
+        new="top = highest(scores_NM[n])",
         test="tests/core/test_vocabulary.py::test_columns_that_stand_for_nothing_have_no_share",
     ),
     Mutant(
