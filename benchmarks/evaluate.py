@@ -19,8 +19,8 @@ from ttt.core.gate import GateConfig
 from ttt.core.rollback import RollbackConfig
 from ttt.guarded.system import SafetyConfig
 from ttt.lib.stats import bootstrap_mean
+from ttt.monitors.config import MonitorConfig
 from ttt.monitors.documents import Chunk
-from ttt.monitors.gradient import MonitorConfig
 
 CUTS: dict[tuple[str, str], list[Chunk]] = {}
 

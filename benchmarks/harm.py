@@ -20,8 +20,8 @@ from benchmarks.settings import bases, shipped, shipped_rules, with_rule
 from ttt.core.base import Base
 from ttt.core.mixture import certified_excess_nats
 from ttt.core.rules import UpdateRule
+from ttt.monitors.config import MonitorConfig
 from ttt.monitors.documents import Chunk
-from ttt.monitors.gradient import MonitorConfig
 
 SESSIONS = 2
 """Sessions of each threat."""

@@ -21,7 +21,7 @@ from benchmarks.settings import (
     with_rule,
 )
 from ttt.core.base import Base
-from ttt.monitors.gradient import MonitorConfig
+from ttt.monitors.config import MonitorConfig
 
 PER_CLASS = 2
 """Documents of each class (twice as many encyclopedia articles)."""

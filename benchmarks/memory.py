@@ -17,7 +17,7 @@ from benchmarks.chat import BASES, gain_columns, messages, read_only
 from benchmarks.learning_texts import LearningText, learning_texts
 from benchmarks.report import Row, Tables
 from ttt.core.associative import RANK, RATE, STRENGTH_NATS, associative_memory
-from ttt.monitors.gradient import MonitorConfig
+from ttt.monitors.config import MonitorConfig
 from ttt.text_lm.chat.contexts import CONTEXT_NETS, ContextPlan, without_cache
 from ttt.text_lm.chat.options import ChatSettings
 from ttt.text_lm.chat.workshop import TextWorkshop

@@ -12,8 +12,9 @@ import numpy as np
 from ttt.changes.fast_weights import Lesson
 from ttt.core.base import Base
 from ttt.monitors.audit import Audit
+from ttt.monitors.config import MonitorConfig
 from ttt.monitors.documents import Chunk, Document, chunks
-from ttt.monitors.gradient import Monitor, MonitorConfig
+from ttt.monitors.gradient import Monitor
 from ttt.monitors.reading import read_losses
 from ttt.spine.change import Outcome
 

@@ -11,7 +11,7 @@ from ttt.core.base import Base
 from ttt.core.cache import CacheConfig
 from ttt.core.rules import RULES, UpdateRule
 from ttt.core.starter import load_starter
-from ttt.monitors.gradient import MonitorConfig
+from ttt.monitors.config import MonitorConfig
 from ttt.monitors.options import MonitorOptions
 from ttt.monitors.reading import Reader
 from ttt.monitors.setup import monitor_config

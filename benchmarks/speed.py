@@ -31,8 +31,9 @@ from ttt.core.base import Base
 from ttt.core.objective import OBJECTIVES
 from ttt.core.rules import RULES, Sgd, UpdateRule
 from ttt.guarded.system import SafetyConfig
+from ttt.monitors.config import MonitorConfig
 from ttt.monitors.documents import Chunk
-from ttt.monitors.gradient import Monitor, MonitorConfig
+from ttt.monitors.gradient import Monitor
 
 BACKBONES: Final = ("gru", "ssm")
 RATE: Final = 1e-3

@@ -24,7 +24,8 @@ from ttt.core.rules import Sgd
 from ttt.core.spfw_config import SpfwConfig
 from ttt.guarded.system import SafetyConfig
 from ttt.lib.text_stats import deflate_ratio
-from ttt.monitors.gradient import Monitor, MonitorConfig
+from ttt.monitors.config import MonitorConfig
+from ttt.monitors.gradient import Monitor
 from ttt.monitors.reading import read_losses
 from ttt.monitors.signals import Observation, measure
 

@@ -22,8 +22,9 @@ from benchmarks.settings import bases, shipped, shipped_rules, with_rule, with_s
 from ttt.core.base import Base
 from ttt.core.cache import CacheConfig
 from ttt.core.rules import Muon, Rls, Sgd, UpdateRule, kfac
+from ttt.monitors.config import MonitorConfig
 from ttt.monitors.documents import Chunk
-from ttt.monitors.gradient import MonitorConfig, run_monitor
+from ttt.monitors.gradient import run_monitor
 from ttt.store.exports import write_output
 
 Row = tuple[str, ...]

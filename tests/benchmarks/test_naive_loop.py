@@ -12,7 +12,8 @@ from ttt.core.rollback import RollbackConfig
 from ttt.core.rules import Sgd
 from ttt.core.scan import naive_scan
 from ttt.guarded.system import SafetyConfig
-from ttt.monitors.gradient import Monitor, MonitorConfig
+from ttt.monitors.config import MonitorConfig
+from ttt.monitors.gradient import Monitor
 
 
 @pytest.mark.parametrize("length", [1, 2, 63])

@@ -13,8 +13,9 @@ from ttt.core.objective import OBJECTIVES
 from ttt.core.rules import RULES
 from ttt.core.starter import load_starter
 from ttt.errors import ConfigError
+from ttt.monitors.config import MonitorConfig
 from ttt.monitors.documents import Chunk, Document, chunks
-from ttt.monitors.gradient import Monitor, MonitorConfig, run_monitor
+from ttt.monitors.gradient import Monitor, run_monitor
 from ttt.monitors.options import MonitorOptions
 from ttt.monitors.setup import monitor_config, open_base
 from ttt.monitors.signals import SIGNALS

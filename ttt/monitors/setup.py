@@ -22,7 +22,7 @@ from ttt.core.starter import load_starter
 from ttt.core.tokens import BytePairs, HashedWords
 from ttt.errors import ConfigError, CorruptArtifactError
 from ttt.guarded.system import SafetyConfig
-from ttt.monitors.gradient import MonitorConfig
+from ttt.monitors.config import MonitorConfig
 from ttt.monitors.options import MonitorOptions
 from ttt.monitors.signals import FlagThresholds
 from ttt.store.models import read_model

@@ -13,7 +13,7 @@ from ttt.core.associative import associative_memory
 from ttt.core.base import Base
 from ttt.errors import ConfigError
 from ttt.lib.registry import Registry
-from ttt.monitors.gradient import MonitorConfig
+from ttt.monitors.config import MonitorConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
