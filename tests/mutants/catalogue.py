@@ -316,7 +316,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a rolled-back event hides the damage it did",
-        path="ttt/monitors/gradient.py",
+        path="ttt/monitors/telling.py",
         old="        after=rise.after,\n",
         new="        after=rise.after if committed else rise.before,\n",
         test=MONITOR
