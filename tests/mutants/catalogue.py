@@ -483,6 +483,14 @@ MUTANTS: tuple[Mutant, ...] = (
         "test_values_and_gradients_equal_the_twin_in_double_precision",
     ),
     Mutant(
+        name="a text that is read without a graph leaves its first state behind",
+        path="ttt/core/gated_scan.py",
+        old="        return y_BLH, s_BLH[:, -1].clone()\n    y_BLH, end_BH",
+        new="        return y_BLH, s_BLH[:, 0].clone()\n    y_BLH, end_BH",
+        test="tests/core/test_gated_scan.py::"
+        "test_a_layer_reads_alike_whether_it_is_trained_frozen_or_asked_for_no_gradient",
+    ),
+    Mutant(
         name="a vocabulary is taken for plain whose tokens their own merges do not reach",
         path="ttt/text_lm/plain_pairs.py",
         old="if ids is None or not _each_is_itself(file, ids):",
